@@ -1,0 +1,121 @@
+"""Files that are whole or absent: atomic writes, SHA-256, and names that cannot leave their folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from mobilevos.errors import InputError
+
+__all__ = ["atomic_file", "atomic_folder", "atomic_write_bytes", "atomic_write_text", "resolve_inside", "sha256_of"]
+
+
+@contextmanager
+def atomic_file(path: Path | str, *, overwrite: bool = True) -> Iterator[Path]:
+    """Gives a temporary path beside `path`; on success it is synced and renamed to `path`.
+
+    On any error the temporary file is removed and `path` keeps what it held. The temporary name keeps
+    the suffix of `path`, so that writers which choose a format by suffix work.
+
+    Raises:
+        InputError: `path` exists and `overwrite` is false, or it cannot be written (no space, no right).
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already", remedy="pass --overwrite to replace it")
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _sync(temporary)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise InputError(f"cannot write {path}", found=error.strerror or str(error)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_write_bytes(path: Path | str, content: bytes, *, overwrite: bool = True) -> None:
+    """Writes `content` to `path` as a whole or not at all."""
+    with atomic_file(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
+
+
+def atomic_write_text(path: Path | str, content: str, *, overwrite: bool = True) -> None:
+    """Writes UTF-8 `content` to `path` as a whole or not at all."""
+    atomic_write_bytes(path, content.encode(), overwrite=overwrite)
+
+
+@contextmanager
+def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
+    """Gives a temporary folder beside `path`; on success it takes the place of `path`.
+
+    Raises:
+        InputError: `path` exists and `overwrite` is false, or it cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already", remedy="pass --overwrite to replace it")
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        yield temporary
+        for file in sorted(temporary.rglob("*")):
+            if file.is_file():
+                _sync(file)
+        temporary.chmod(0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
+            path.replace(old / path.name)
+            temporary.replace(path)
+            shutil.rmtree(old)
+        else:
+            temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise InputError(f"cannot write {path}", found=error.strerror or str(error)) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            shutil.rmtree(temporary)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, in lower-case hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def resolve_inside(folder: Path | str, name: str) -> Path:
+    """The path of `name` inside `folder`.
+
+    Raises:
+        InputError: `name` is absolute, climbs out with `..`, or reaches outside through a link.
+    """
+    folder = Path(folder)
+    pure = PurePosixPath(name)
+    resolved = (folder / name).resolve()
+    if not name or "\\" in name or pure.is_absolute() or ".." in pure.parts or not resolved.is_relative_to(folder.resolve()):
+        raise InputError(f"{name!r} leaves its folder {folder}", expected="a relative path inside it", remedy="do not use this bundle")
+    return folder / name

@@ -1,0 +1,154 @@
+"""Networks on disk: safetensors with the network's configuration and provenance in the header.
+
+Nothing here can run code from a file: safetensors holds bytes, and a `.pth` is read with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf.errors import OmegaConfBaseException
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mobilevos.errors import InputError
+from mobilevos.files import atomic_file
+from mobilevos.model.network import MemoryNetwork, NetworkConfig
+from mobilevos.model.variants import network_config, parse_network_config
+
+__all__ = ["FORMAT", "load_network", "load_state", "load_tensors", "read_metadata", "save_network"]
+
+FORMAT = "mobilevos-1"
+"""Value of the header's `format`."""
+
+
+def save_network(
+    network: MemoryNetwork,
+    path: Path | str,
+    *,
+    provenance: dict[str, Any],
+    half: bool = False,
+    overwrite: bool = True,
+) -> None:
+    """Writes a network as a whole or not at all.
+
+    Args:
+        network: Its parameters, buffers and configuration are written.
+        path: A `.safetensors` file.
+        provenance: What is to be known of its making; anything JSON can hold.
+        half: Stores floating-point tensors as float16, as shipped weights are.
+        overwrite: Whether an existing file may be replaced.
+    """
+    tensors = {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "network": json.dumps(asdict(network.config), sort_keys=True),
+        "provenance": json.dumps(provenance, sort_keys=True),
+    }
+    with atomic_file(path, overwrite=overwrite) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def read_metadata(path: Path | str) -> dict[str, Any]:
+    """`{"network": ..., "provenance": ...}` from a checkpoint's header, without reading its weights.
+
+    Raises:
+        InputError: Not a checkpoint of this project, or damaged.
+    """
+    path = _existing(path)
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path} is not a MobileVOS checkpoint", expected=f"format {FORMAT}", found=str(metadata.get("format")))
+    try:
+        return {"network": json.loads(metadata["network"]), "provenance": json.loads(metadata["provenance"])}
+    except (KeyError, json.JSONDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def load_network(path: Path | str, *, expected_variant: str | None = None) -> MemoryNetwork:
+    """A network in evaluation mode from a `.safetensors` checkpoint, in float32.
+
+    Args:
+        path: A file that `save_network` wrote.
+        expected_variant: The network the caller wants, checked against the header.
+
+    Raises:
+        InputError: The file is missing, damaged, of another format or of another network.
+    """
+    config = _config(Path(path), read_metadata(path)["network"])
+    if expected_variant is not None and config != network_config(expected_variant):
+        raise InputError(
+            f"{path} holds another network", expected=expected_variant, found=config.name, remedy=f"pass --model {config.name}"
+        )
+    network = MemoryNetwork(config)
+    load_state(network, load_tensors(path), path)
+    return network.eval()
+
+
+def load_tensors(path: Path | str) -> dict[str, Tensor]:
+    """Every tensor of a `.safetensors` file.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    path = _existing(path)
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def load_state(network: torch.nn.Module, tensors: dict[str, Tensor], source: Path | str) -> None:
+    """Fills a network, every tensor accounted for.
+
+    Raises:
+        InputError: A tensor is missing, left over, of another shape, or not finite.
+    """
+    own = network.state_dict()
+    wrong = [name for name in own if name not in tensors or tensors[name].shape != own[name].shape]
+    extra = [name for name in tensors if name not in own]
+    if wrong or extra:
+        name = (wrong or extra)[0]
+        expected = str(tuple(own[name].shape)) if name in own else "no such tensor"
+        found = str(tuple(tensors[name].shape)) if name in tensors else "none"
+        raise InputError(
+            f"{source} does not fit the network ({len(wrong)} tensors wrong, {len(extra)} left over), first {name}",
+            expected=expected,
+            found=found,
+        )
+    damaged = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if damaged:
+        raise InputError(f"{source} holds numbers that are not finite", found=f"{damaged[0]} and {len(damaged) - 1} more")
+    network.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own})
+
+
+def _config(path: Path, given: dict[str, Any]) -> NetworkConfig:
+    try:
+        return parse_network_config(given)
+    except (OmegaConfBaseException, TypeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _existing(path: Path | str) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no checkpoint at {path}")
+    return path
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return InputError(f"{path} is not a readable checkpoint", expected="a .safetensors file of this project", found=reason)

@@ -1,0 +1,106 @@
+"""The network: a space-time memory student (MobileVOS, Miles et al., CVPR 2023, section 3) and its light teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from mobilevos.contract import Dimensions
+from mobilevos.model.decoder import Decoder
+from mobilevos.model.encoders import MemoryEncoder, QueryEncoder, QueryFeatures
+from mobilevos.model.memory_read import l2_affinity, memory_weights, read
+
+__all__ = ["MemoryNetwork", "NetworkConfig"]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What fixes a network's shape.
+
+    Attributes:
+        name: The variant's name, written into every checkpoint and bundle.
+        trunk: `mobilenet_v2` or `resnet18`.
+        key_channels: Ck.
+        value_channels: Cv.
+        memory_channels: Memory encoder's channels at strides 16, 8 and 4.
+        memory_blocks: Memory encoder's wide blocks at stride 16.
+        decoder_channels: Decoder's channels at strides 16, 8 and 4.
+        decoder_blocks: Decoder's separable blocks at strides 16, 8 and 4.
+        aspp_channels: Channels of an ASPP branch; 0 for no ASPP.
+        top_k: Memory positions that a query reads, None for all. For teachers: no mobile runtime delegates it.
+    """
+
+    name: str
+    trunk: str
+    key_channels: int
+    value_channels: int
+    memory_channels: tuple[int, int, int]
+    memory_blocks: int
+    decoder_channels: tuple[int, int, int]
+    decoder_blocks: tuple[int, int, int]
+    aspp_channels: int = 0
+    top_k: int | None = None
+
+
+class MemoryNetwork(nn.Module):
+    """Query encoder, memory encoder, memory read and decoder.
+
+    Frames are batched as `B`, objects as `B*O` with a frame's objects next to each other. The memory read takes
+    any number of frames; who holds the memory, and which frames, is the caller's business.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.query_encoder = QueryEncoder(config.trunk, config.key_channels)
+        channels = self.query_encoder.trunk.channels
+        self.memory_encoder = MemoryEncoder(
+            channels, config.memory_channels, config.memory_blocks, config.value_channels
+        )
+        self.decoder = Decoder(
+            config.value_channels, channels, config.decoder_channels, config.decoder_blocks, config.aspp_channels
+        )
+
+    def dimensions(self, height: int, width: int, memory_frames: int, objects: int) -> Dimensions:
+        """The contract's dimensions of this network for one frame size, memory capacity and number of objects."""
+        return Dimensions(
+            height,
+            width,
+            memory_frames,
+            objects,
+            self.config.key_channels,
+            self.config.value_channels,
+            self.query_encoder.trunk.channels,
+        )
+
+    def encode_query(self, image: Tensor) -> QueryFeatures:
+        """Encodes frames `[B, 3, H, W]`, RGB in 0..1, sides multiples of 16."""
+        features: QueryFeatures = self.query_encoder(image)
+        return features
+
+    def encode_memory(self, query: QueryFeatures, masks: Tensor, others: Tensor) -> Tensor:
+        """Memory values `[B*O, Cv, h, w]` of encoded frames and masks `[B*O, 1, H, W]` in 0..1."""
+        value: Tensor = self.memory_encoder(query.feature16, query.feature8, masks, others)
+        return value
+
+    def read_memory(self, query_key: Tensor, memory_key: Tensor, memory_value: Tensor) -> Tensor:
+        """Reads the memory once for all objects (STCN, equations 2 to 4).
+
+        Args:
+            query_key: `[B, Ck, h, w]`.
+            memory_key: `[B, Ck, T, h, w]`.
+            memory_value: `[B, O, Cv, T, h, w]`.
+
+        Returns:
+            Readout `[B*O, Cv, h, w]`.
+        """
+        affinity = l2_affinity(query_key.flatten(2), memory_key.flatten(2))
+        weights = memory_weights(affinity, self.config.top_k)
+        readout = read(weights, memory_value.flatten(3))
+        return readout.flatten(0, 1).unflatten(-1, query_key.shape[-2:])
+
+    def decode(self, readout: Tensor, query: QueryFeatures) -> Tensor:
+        """Mask logits `[B*O, 1, H, W]`."""
+        logits: Tensor = self.decoder(readout, query)
+        return logits

@@ -1,0 +1,74 @@
+"""What a run tells: a progress bar for people, JSONL and TensorBoard for machines."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """Writes `log.jsonl` and TensorBoard events into a run's folder and draws the progress bar.
+
+    Args:
+        folder: The run's folder.
+        steps: Steps of the whole run.
+        start: Steps that are done already; log lines of later steps, from a run that was cut off, are dropped.
+        every: Steps between log lines.
+    """
+
+    def __init__(self, folder: Path, steps: int, start: int, every: int) -> None:
+        self.every = every
+        log = folder / "log.jsonl"
+        kept = [line for line in log.read_text().splitlines() if _step_of(line) <= start] if log.exists() else []
+        self._log = log.open("w")
+        self._log.writelines(f"{line}\n" for line in kept)
+        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[status]}"),
+        )
+        self._task = self._progress.add_task("training", total=steps, completed=start, status="")
+        self._since, self._last = time.perf_counter(), start
+
+    def __enter__(self) -> Journal:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+        self._log.close()
+        self._events.close()
+
+    def step(self, step: int, values: dict[str, float], images: int) -> None:
+        """Records step number `step`, counted from 1, which saw `images` frames."""
+        if step % self.every:
+            self._progress.update(self._task, completed=step)
+            return
+        now = time.perf_counter()
+        speed = images * (step - self._last) / (now - self._since)
+        self._since, self._last = now, step
+        line = {"step": step, **values, "images_per_second": round(speed, 2)}
+        self._log.write(json.dumps(line) + "\n")
+        self._log.flush()
+        for name, value in line.items():
+            self._events.add_scalar(name, value, step)
+        status = f"loss {values['loss']:.4f}  {speed:.1f} images/s"
+        self._progress.update(self._task, completed=step, status=status)
+
+
+def _step_of(line: str) -> int:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return 1 << 60  # a line that was cut off by a kill

@@ -1,0 +1,57 @@
+"""What tests may ask of the machine, and what happens where it is missing.
+
+A test marked `data` or `executorch` is skipped, with the reason, on a machine that lacks them. `MOBILEVOS_STRICT`
+turns such a skip into a failure: `all` for every need, `toolchains` for all but the data sets.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Marker of a toolchain -> the module that is there when it is installed.
+_TOOLCHAINS = {"executorch": "executorch"}
+
+# A first call of torch or OpenCV takes longer than hypothesis allows an example, and says nothing about the code.
+hypothesis.settings.register_profile("mobilevos", deadline=None)
+hypothesis.settings.load_profile("mobilevos")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of the data sets, for tests marked `data`."""
+    return _data_root()
+
+
+def pytest_configure() -> None:
+    if _strictness() not in ("", "all", "toolchains"):
+        raise pytest.UsageError(f"MOBILEVOS_STRICT is {_strictness()!r}: expected 'all' or 'toolchains'")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, module in _TOOLCHAINS.items():
+        if item.get_closest_marker(marker) and find_spec(module) is None:
+            _skip(f"{marker} is not installed: pip install 'mobilevos[{marker}]'", strict_in=("all", "toolchains"))
+    if item.get_closest_marker("data") and not _data_root().is_dir():
+        _skip(f"no data sets at {_data_root()}: set MOBILEVOS_DATA to their folder", strict_in=("all",))
+
+
+def _skip(reason: str, *, strict_in: tuple[str, ...]) -> None:
+    if _strictness() in strict_in:
+        pytest.fail(f"{reason} (MOBILEVOS_STRICT={_strictness()})", pytrace=False)
+    pytest.skip(reason)
+
+
+def _strictness() -> str:
+    return os.environ.get("MOBILEVOS_STRICT", "")
+
+
+def _data_root() -> Path:
+    return Path(os.environ.get("MOBILEVOS_DATA") or _REPOSITORY.parent / "shared" / "data").resolve()
