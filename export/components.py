@@ -80,7 +80,8 @@ _CLASSES = {
 def build_components(network: MemoryNetwork) -> dict[str, nn.Module]:
     """The contract's components of a network, in evaluation mode and in the contract's order."""
     return {
-        name: (ReadMemory() if name == "read_memory" else _CLASSES[name](network)).eval() for name in COMPONENTS
+        name: (ReadMemory() if name == "read_memory" else _CLASSES[name](network)).eval()
+        for name in COMPONENTS
     }
 
 

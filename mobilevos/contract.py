@@ -22,7 +22,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-__all__ = ["COMPONENTS", "EMPTY_BIAS", "STRIDE", "Dimensions", "Signature", "TensorSpec", "signature", "signatures"]
+__all__ = [
+    "COMPONENTS",
+    "EMPTY_BIAS",
+    "STRIDE",
+    "Dimensions",
+    "Signature",
+    "TensorSpec",
+    "signature",
+    "signatures",
+]
 
 STRIDE = 16
 """Pixels per key position: frames are padded to a multiple of it."""

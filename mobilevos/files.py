@@ -12,7 +12,14 @@ from pathlib import Path, PurePosixPath
 
 from mobilevos.errors import InputError
 
-__all__ = ["atomic_file", "atomic_folder", "atomic_write_bytes", "atomic_write_text", "resolve_inside", "sha256_of"]
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "atomic_write_bytes",
+    "atomic_write_text",
+    "resolve_inside",
+    "sha256_of",
+]
 
 
 @contextmanager
@@ -116,6 +123,16 @@ def resolve_inside(folder: Path | str, name: str) -> Path:
     folder = Path(folder)
     pure = PurePosixPath(name)
     resolved = (folder / name).resolve()
-    if not name or "\\" in name or pure.is_absolute() or ".." in pure.parts or not resolved.is_relative_to(folder.resolve()):
-        raise InputError(f"{name!r} leaves its folder {folder}", expected="a relative path inside it", remedy="do not use this bundle")
+    if (
+        not name
+        or "\\" in name
+        or pure.is_absolute()
+        or ".." in pure.parts
+        or not resolved.is_relative_to(folder.resolve())
+    ):
+        raise InputError(
+            f"{name!r} leaves its folder {folder}",
+            expected="a relative path inside it",
+            remedy="do not use this bundle",
+        )
     return folder / name

@@ -1,7 +1,7 @@
 """What tests may ask of the machine, and what happens where it is missing.
 
-A test marked `data` or `executorch` is skipped, with the reason, on a machine that lacks them. `MOBILEVOS_STRICT`
-turns such a skip into a failure: `all` for every need, `toolchains` for all but the data sets.
+A test marked `data` or `executorch` is skipped, with the reason, on a machine that lacks them. With
+`MOBILEVOS_STRICT` such a skip is a failure: `all` for every need, `toolchains` for all but the data sets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _REPOSITORY = Path(__file__).resolve().parents[1]
 # Marker of a toolchain -> the module that is there when it is installed.
 _TOOLCHAINS = {"executorch": "executorch"}
 
-# A first call of torch or OpenCV takes longer than hypothesis allows an example, and says nothing about the code.
+# No deadline: a first call of torch or OpenCV outlasts it, which says nothing about the code.
 hypothesis.settings.register_profile("mobilevos", deadline=None)
 hypothesis.settings.load_profile("mobilevos")
 
@@ -38,7 +38,10 @@ def pytest_configure() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, module in _TOOLCHAINS.items():
         if item.get_closest_marker(marker) and find_spec(module) is None:
-            _skip(f"{marker} is not installed: pip install 'mobilevos[{marker}]'", strict_in=("all", "toolchains"))
+            _skip(
+                f"{marker} is not installed: pip install 'mobilevos[{marker}]'",
+                strict_in=("all", "toolchains"),
+            )
     if item.get_closest_marker("data") and not _data_root().is_dir():
         _skip(f"no data sets at {_data_root()}: set MOBILEVOS_DATA to their folder", strict_in=("all",))
 

@@ -74,12 +74,14 @@ class VideoReader:
 
         Raises:
             InputError: The file is truncated or corrupt; the frames before that place have been yielded,
-                but for the last two or so, which the decoder held back to put them in order. A truncated
+                but for the last few, which the decoder held back to put them in order. A truncated
                 Matroska or transport stream just ends: it does not say how long it was.
         """
-        start, shape = None, None
+        start, shape, matrix = None, None, None
         for number, (time, frame) in enumerate(self._decode()):
-            pixels = _upright(frame)
+            # Asked for once: a frame and its side data hold each other, so only the cycle collector frees it.
+            matrix = _display_matrix(frame) if number == 0 else matrix
+            pixels = _upright(frame.to_ndarray(format="rgb24"), matrix)
             shape = shape or pixels.shape
             if pixels.shape != shape:
                 found = f"{pixels.shape[1]}x{pixels.shape[0]} after {shape[1]}x{shape[0]}"
@@ -130,21 +132,26 @@ def _open_stream(path: Path) -> Iterator[tuple[Any, Any]]:
         if not container.streams.video or container.format.name == "tty":
             raise InputError(f"cannot read video {path}", found="a file without a video stream")
         stream = container.streams.video[0]
-        stream.thread_type = "FRAME"  # threads by slice, the default, do not report damaged data
+        # Threads by slice, the default, do not report damaged data. Each thread holds back a frame.
+        stream.thread_type, stream.thread_count = "FRAME", 2
         yield container, stream
 
 
-def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The frame's pixels `[H, W, 3]`, RGB, turned and mirrored as its display matrix says.
-
-    The matrix `[a b u; c d v; x y w]` sends column and row to `(a col + c row, b col + d row)`, in 16.16
-    fixed point. Phones hold it to quarter turns and mirror images.
-    """
-    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+def _display_matrix(frame: av.VideoFrame) -> NDArray[np.int32] | None:
+    """How to show the frame: `a b u; c d v; x y w`, in 16.16 fixed point, or None for as it is."""
     matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+
+
+def _upright(pixels: NDArray[np.uint8], matrix: NDArray[np.int32] | None) -> NDArray[np.uint8]:
+    """Turns and mirrors `[H, W, 3]` as a display matrix says.
+
+    The matrix sends column and row to `(a col + c row, b col + d row)`. Phones hold it to quarter turns and
+    mirror images.
+    """
     if matrix is None:
         return pixels
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5]
+    a, b, _, c, d = matrix[:5]
     quarter_turn = abs(b) > abs(a)
     if quarter_turn:
         pixels = pixels.transpose(1, 0, 2)
@@ -209,9 +216,7 @@ class VideoWriter:
             InputError: The disk is full, or the encoder refuses the frame.
         """
         if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
-            raise ValueError(
-                f"expected a uint8 frame of {[*self.size, 3]}, got {frame.dtype} {list(frame.shape)}"
-            )
+            raise ValueError(f"expected a uint8 frame of {[*self.size, 3]}, got {frame.dtype} {list(frame.shape)}")
         height, width = self.size
         even = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         picture = av.VideoFrame.from_ndarray(even, format="rgb24")

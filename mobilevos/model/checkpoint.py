@@ -70,7 +70,11 @@ def read_metadata(path: Path | str) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         raise _unreadable(path, error) from error
     if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} is not a MobileVOS checkpoint", expected=f"format {FORMAT}", found=str(metadata.get("format")))
+        raise InputError(
+            f"{path} is not a MobileVOS checkpoint",
+            expected=f"format {FORMAT}",
+            found=str(metadata.get("format")),
+        )
     try:
         return {"network": json.loads(metadata["network"]), "provenance": json.loads(metadata["provenance"])}
     except (KeyError, json.JSONDecodeError) as error:
@@ -90,7 +94,10 @@ def load_network(path: Path | str, *, expected_variant: str | None = None) -> Me
     config = _config(Path(path), read_metadata(path)["network"])
     if expected_variant is not None and config != network_config(expected_variant):
         raise InputError(
-            f"{path} holds another network", expected=expected_variant, found=config.name, remedy=f"pass --model {config.name}"
+            f"{path} holds another network",
+            expected=expected_variant,
+            found=config.name,
+            remedy=f"pass --model {config.name}",
         )
     network = MemoryNetwork(config)
     load_state(network, load_tensors(path), path)
@@ -131,7 +138,9 @@ def load_state(network: torch.nn.Module, tensors: dict[str, Tensor], source: Pat
         )
     damaged = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if damaged:
-        raise InputError(f"{source} holds numbers that are not finite", found=f"{damaged[0]} and {len(damaged) - 1} more")
+        raise InputError(
+            f"{source} holds numbers that are not finite", found=f"{damaged[0]} and {len(damaged) - 1} more"
+        )
     network.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own})
 
 
@@ -151,4 +160,6 @@ def _existing(path: Path | str) -> Path:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return InputError(f"{path} is not a readable checkpoint", expected="a .safetensors file of this project", found=reason)
+    return InputError(
+        f"{path} is not a readable checkpoint", expected="a .safetensors file of this project", found=reason
+    )

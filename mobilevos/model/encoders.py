@@ -39,7 +39,9 @@ class QueryEncoder(nn.Module):
         projection = nn.Conv2d(channels, key_channels, 1)
         nn.init.orthogonal_(projection.weight)
         nn.init.zeros_(projection.bias)
-        self.key_projection = nn.Sequential(ConvNorm(channels, channels, 5, groups=channels, activate=False), projection)
+        self.key_projection = nn.Sequential(
+            ConvNorm(channels, channels, 5, groups=channels, activate=False), projection
+        )
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -62,14 +64,16 @@ class MemoryEncoder(nn.Module):
     """
 
     def __init__(
-        self, feature_channels: tuple[int, int, int], channels: tuple[int, int, int], blocks: int, value_channels: int
+        self,
+        feature_channels: tuple[int, int, int],
+        channels: tuple[int, int, int],
+        blocks: int,
+        value_channels: int,
     ) -> None:
         super().__init__()
         c16, c8, c4 = channels
         self.stem = ConvNorm(2, c4, 4, stride=4)
-        self.down8 = nn.Sequential(
-            ConvNorm(c4, c4, 3, stride=2, groups=c4), ConvNorm(c4, c8, activate=False)
-        )
+        self.down8 = nn.Sequential(ConvNorm(c4, c4, 3, stride=2, groups=c4), ConvNorm(c4, c8, activate=False))
         self.skip8 = ConvNorm(feature_channels[1], c8, activate=False)
         self.down16 = nn.Sequential(
             ConvNorm(c8, c8, 5, stride=2, groups=c8), ConvNorm(c8, c16, activate=False)

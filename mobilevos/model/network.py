@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mobilevos.contract import Dimensions
 from mobilevos.model.decoder import Decoder
 from mobilevos.model.encoders import MemoryEncoder, QueryEncoder, QueryFeatures
-from mobilevos.model.memory_read import l2_affinity, memory_weights, read
+from mobilevos.model.memory_read import read_memory
 
 __all__ = ["MemoryNetwork", "NetworkConfig"]
 
@@ -59,7 +59,11 @@ class MemoryNetwork(nn.Module):
             channels, config.memory_channels, config.memory_blocks, config.value_channels
         )
         self.decoder = Decoder(
-            config.value_channels, channels, config.decoder_channels, config.decoder_blocks, config.aspp_channels
+            config.value_channels,
+            channels,
+            config.decoder_channels,
+            config.decoder_blocks,
+            config.aspp_channels,
         )
 
     def dimensions(self, height: int, width: int, memory_frames: int, objects: int) -> Dimensions:
@@ -95,10 +99,7 @@ class MemoryNetwork(nn.Module):
         Returns:
             Readout `[B*O, Cv, h, w]`.
         """
-        affinity = l2_affinity(query_key.flatten(2), memory_key.flatten(2))
-        weights = memory_weights(affinity, self.config.top_k)
-        readout = read(weights, memory_value.flatten(3))
-        return readout.flatten(0, 1).unflatten(-1, query_key.shape[-2:])
+        return read_memory(query_key, memory_key, memory_value, self.config.top_k)
 
     def decode(self, readout: Tensor, query: QueryFeatures) -> Tensor:
         """Mask logits `[B*O, 1, H, W]`."""

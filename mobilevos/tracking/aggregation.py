@@ -61,7 +61,6 @@ def _aggregate_several(logits: Array, out: Array) -> None:
         np.maximum(highest, logit, out=highest)
     np.subtract(background, highest, out=background)
     np.subtract(logits, highest, out=foreground)
-    np.maximum(out, -2 * _SATURATED, out=out)
     total = np.zeros_like(highest)
     for plane in out:
         cv2.exp(plane, dst=plane)
@@ -99,5 +98,5 @@ def sum_of_others(probabilities: Array) -> Array:
         `[O, 1, H, W]`, at least 0; zeros for a single object.
     """
     objects = probabilities[1:, None]
-    others: Array = objects.sum(axis=0) - objects
-    return np.maximum(others, 0, out=others)
+    others: Array = objects.sum(axis=0) - objects  # never below 0: a rounded sum is at least each of its terms
+    return others

@@ -23,21 +23,12 @@ def check_frame(frame: NDArray[Any]) -> None:
         InputError: It is not, or it holds NaN.
     """
     expected = "[H, W, 3] RGB, uint8 or float32 in 0..1"
-    if (
-        frame.ndim != 3
-        or frame.shape[2] != 3
-        or 0 in frame.shape
-        or frame.dtype not in (np.uint8, np.float32)
-    ):
-        raise InputError(
-            "cannot use the frame", expected=expected, found=f"{frame.dtype} {list(frame.shape)}"
-        )
+    if frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape or frame.dtype not in (np.uint8, np.float32):
+        raise InputError("cannot use the frame", expected=expected, found=f"{frame.dtype} {list(frame.shape)}")
     if frame.dtype == np.float32:
         low, high = float(frame.min()), float(frame.max())
         if not (low >= 0 and high <= 1):  # false for NaN, which min and max pass on
-            raise InputError(
-                "cannot use the frame", expected=expected, found=f"values from {low:g} to {high:g}"
-            )
+            raise InputError("cannot use the frame", expected=expected, found=f"values from {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,7 @@ def object_ids(mask: NDArray[np.uint16]) -> tuple[int, ...]:
     return tuple(int(value) for value in np.flatnonzero(np.bincount(mask.ravel())) if value)
 
 
-def impose(
-    mask: NDArray[np.uint16], ids: Sequence[int], predicted_ids: Sequence[int], predicted: Array
-) -> Array:
+def impose(mask: NDArray[np.uint16], ids: Sequence[int], predicted_ids: Sequence[int], predicted: Array) -> Array:
     """Lays a given mask over a prediction.
 
     In the mask's objects it is the truth. Elsewhere the objects that it does not hold keep their prediction.

@@ -124,9 +124,7 @@ class MemoryBank:
         slot = self._policy.slot(self._written)
         if self._written == 0:
             self._positions = len(memory_key)
-            self._reserve(
-                self._capacity or 1, memory_key.shape[1], memory_value.shape[0], memory_value.shape[2]
-            )
+            self._reserve(self._capacity or 1, memory_key.shape[1], memory_value.shape[0], memory_value.shape[2])
         elif self._capacity is None and slot * self._positions == len(self._keys):
             self._double()
         rows = slice(slot * self._positions, (slot + 1) * self._positions)

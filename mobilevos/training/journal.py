@@ -7,7 +7,14 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from torch.utils.tensorboard import SummaryWriter
 
 __all__ = ["Journal"]
@@ -26,7 +33,9 @@ class Journal:
     def __init__(self, folder: Path, steps: int, start: int, every: int) -> None:
         self.every = every
         log = folder / "log.jsonl"
-        kept = [line for line in log.read_text().splitlines() if _step_of(line) <= start] if log.exists() else []
+        kept = (
+            [line for line in log.read_text().splitlines() if _step_of(line) <= start] if log.exists() else []
+        )
         self._log = log.open("w")
         self._log.writelines(f"{line}\n" for line in kept)
         self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
@@ -45,7 +54,9 @@ class Journal:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
         self._log.close()
         self._events.close()

@@ -10,7 +10,13 @@ from torch import nn
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.training.config import TrainingConfig
 
-__all__ = ["build_optimizer", "freeze_trunk_statistics", "learning_rate_factor", "set_learning_rate", "update_average"]
+__all__ = [
+    "build_optimizer",
+    "freeze_trunk_statistics",
+    "learning_rate_factor",
+    "set_learning_rate",
+    "update_average",
+]
 
 FINAL_FACTOR = 0.01
 

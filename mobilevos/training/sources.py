@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from mobilevos.data.clips import ClipSource, MixedClips, SkipRamp, StaticConfig, StaticImages, VideoClips, VideoConfig
+from mobilevos.data.clips import (
+    ClipSource,
+    MixedClips,
+    SkipRamp,
+    StaticConfig,
+    StaticImages,
+    VideoClips,
+    VideoConfig,
+)
 from mobilevos.data.davis import Davis
 from mobilevos.errors import InputError
 from mobilevos.training.config import RunConfig

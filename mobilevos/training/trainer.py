@@ -57,7 +57,9 @@ def train(config: RunConfig) -> Path:
     newest = newest_checkpoint(folder / "checkpoints")
     if newest is not None:
         if not config.resume:
-            raise InputError(f"{folder} holds a run already", remedy="give another output=FOLDER or resume=true")
+            raise InputError(
+                f"{folder} holds a run already", remedy="give another output=FOLDER or resume=true"
+            )
         load_checkpoint(state, newest)
     atomic_write_text(folder / "config.yaml", to_yaml(config))
     provenance = _provenance(config, state.config_hash)
@@ -81,7 +83,9 @@ def train(config: RunConfig) -> Path:
     return result
 
 
-def clip_losses(logits: Tensor, labels: Tensor, valid: Tensor, config: LossConfig, hardest: float) -> dict[str, Tensor]:
+def clip_losses(
+    logits: Tensor, labels: Tensor, valid: Tensor, config: LossConfig, hardest: float
+) -> dict[str, Tensor]:
     """The supervised losses of a clip.
 
     Args:
@@ -138,7 +142,9 @@ def _initial_state(config: RunConfig, device: torch.device) -> Checkpoint:
     if config.init:
         network = load_network(config.init)
         if network.config != config.model:
-            raise InputError(f"{config.init} holds another network", expected=config.model.name, found=network.config.name)
+            raise InputError(
+                f"{config.init} holds another network", expected=config.model.name, found=network.config.name
+            )
     else:
         network = build_network(config.model, trunk_weights=config.trunk_weights or None, seed=config.seed)
     network = _place(network, device)

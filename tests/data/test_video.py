@@ -1,5 +1,6 @@
 """Video files: what is written comes back, what a phone wrote is upright, broken files are refused."""
 
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,6 +126,17 @@ def test_memory_order_of_a_frame_does_not_matter(tmp_path: Path, layout: str) ->
     assert (tmp_path / "plain.mp4").read_bytes() == (tmp_path / "other.mp4").read_bytes()
 
 
+def test_decoded_frames_are_freed_as_they_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "long.mp4", count=160, size=(240, 320))
+    process = psutil.Process()
+    gc.disable()  # a frame in a reference cycle would stay until the collector happens to run
+    try:
+        resident = [process.memory_info().rss for _ in VideoReader(path)]
+    finally:
+        gc.enable()
+    assert resident[-1] - resident[40] < 60 * 240 * 320  # half of what the last 120 pictures would take
+
+
 # Time
 
 
@@ -212,9 +225,7 @@ def test_angle_is_that_of_the_players(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("extra", [0, 1, 7])
-def test_truncated_file_gives_its_frames_and_then_says_where_it_stopped(
-    clip: Path, tmp_path: Path, extra: int
-) -> None:
+def test_truncated_file_gives_its_frames_and_then_says_where_it_stopped(clip: Path, tmp_path: Path, extra: int) -> None:
     (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[: place_of_packet(clip, 20) + extra])
     frames, error = read_until_error(tmp_path / "cut.mp4")
     assert 15 < len(frames) <= 20
@@ -234,9 +245,7 @@ def test_damaged_data_stop_the_reading_at_their_frame(clip: Path, tmp_path: Path
 
 
 def test_truncated_before_its_index_is_refused(tmp_path: Path) -> None:
-    with av.open(
-        str(tmp_path / "whole.mp4"), "w"
-    ) as container:  # the index at the end, as a camera writes it
+    with av.open(str(tmp_path / "whole.mp4"), "w") as container:  # the index at the end, as a camera writes it
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
         container.mux(stream.encode(av.VideoFrame.from_ndarray(moving_square(0), format="rgb24")))

@@ -1,0 +1,109 @@
+"""Where each operator of a lowered program landed, and why one was left to the slow path."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch.fx import GraphModule
+
+__all__ = ["DelegationReport", "LeftOperator", "delegation_report", "record_refusals"]
+
+_PLUMBING = ("getitem", "executorch_call_delegate", "alloc")
+_PARTITIONER = "executorch.backends.xnnpack"
+
+
+@dataclass(frozen=True)
+class LeftOperator:
+    """An operator that the delegate did not take.
+
+    Attributes:
+        operator: ATen name.
+        count: How often.
+        reason: The partitioner's own words, where it gave any.
+    """
+
+    operator: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class DelegationReport:
+    """One component's operators.
+
+    Attributes:
+        delegated: Operators in the delegate.
+        subgraphs: Calls to the delegate; each further one costs a round trip through memory.
+        plumbing: Nodes that move references and compute nothing.
+        left: Operators outside the delegate.
+    """
+
+    delegated: int
+    subgraphs: int
+    plumbing: int
+    left: tuple[LeftOperator, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as the manifest holds it."""
+        return asdict(self)
+
+
+def delegation_report(graph: GraphModule, refusals: Counter[tuple[str, str]]) -> DelegationReport:
+    """Counts a lowered graph's operators.
+
+    Args:
+        graph: Of the edge program after lowering.
+        refusals: What `record_refusals` heard while it was lowered.
+    """
+    from executorch.devtools.backend_debug import get_delegation_info
+
+    info = get_delegation_info(graph)
+    plumbing, left = 0, []
+    for name, breakdown in info.delegation_by_operator.items():
+        if not breakdown.non_delegated:
+            continue
+        if any(word in name for word in _PLUMBING):
+            plumbing += breakdown.non_delegated
+        else:
+            left.append(LeftOperator(name, breakdown.non_delegated, _reason(name, refusals)))
+    return DelegationReport(info.num_delegated_nodes, info.num_delegated_subgraphs, plumbing, tuple(left))
+
+
+def _reason(operator: str, refusals: Counter[tuple[str, str]]) -> str:
+    reasons = [reason for (name, reason) in refusals if name == operator]
+    return "; ".join(dict.fromkeys(reasons)) or "no rule of the partitioner takes it"
+
+
+class _RefusalListener(logging.Handler):
+    def __init__(self, refusals: Counter[tuple[str, str]]) -> None:
+        super().__init__(logging.DEBUG)
+        self._refusals = refusals
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # ExecuTorch logs its `WhyNoPartition` object itself, which knows the node and the reason.
+        node, reason = getattr(record.msg, "node", None), getattr(record.msg, "reason", "")
+        if node is not None and reason:
+            self._refusals[re.sub(r"_\d+$", "", node.name), reason] += 1
+
+
+@contextmanager
+def record_refusals() -> Iterator[Counter[tuple[str, str]]]:
+    """Collects `(operator, reason)` from the XNNPACK partitioner's debug log: nowhere else does it give reasons."""
+    refusals: Counter[tuple[str, str]] = Counter()
+    listener, logger = _RefusalListener(refusals), logging.getLogger(_PARTITIONER)
+    level, propagate = logger.level, logger.propagate
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(listener)
+    try:
+        yield refusals
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -1,0 +1,160 @@
+"""A bundle on disk: artefacts and the `manifest.json` that says what they are. Reading and checking it.
+
+`export` writes bundles; the engines here, and the Android and iOS apps, read the same manifest. No artefact format
+guards its own weights (one flipped bit gives wrong masks without an error), hence the SHA-256 of every file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from mobilevos.contract import Dimensions, signatures
+from mobilevos.errors import InputError
+from mobilevos.files import resolve_inside, sha256_of
+
+__all__ = ["MANIFEST", "SCHEMA_VERSION", "Bundle", "component_table", "validate_manifest"]
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle.
+
+    Attributes:
+        folder: Where it lies.
+        manifest: The whole manifest, valid against the schema and the contract.
+        dimensions: The sizes that fix every shape.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    dimensions: Dimensions
+
+    @classmethod
+    def open(cls, folder: Path | str, *, verify: bool = True) -> Bundle:
+        """Reads a bundle's manifest and checks its files.
+
+        Args:
+            folder: Holds `manifest.json`.
+            verify: Also compare each file's size and SHA-256 with the manifest.
+
+        Raises:
+            InputError: The manifest is missing, damaged, of another version or against the contract; a file is
+                missing, lies outside the folder or differs from what the manifest says.
+        """
+        folder = Path(folder)
+        manifest = _read_manifest(folder / MANIFEST)
+        validate_manifest(manifest, folder / MANIFEST)
+        for name, facts in manifest["files"].items():
+            path = resolve_inside(folder, name)
+            if not path.is_file():
+                raise InputError(f"{path} is missing from the bundle", remedy="export the bundle again")
+            if verify and (path.stat().st_size != facts["bytes"] or sha256_of(path) != facts["sha256"]):
+                raise InputError(
+                    f"{path} is damaged or was exchanged",
+                    expected=f"{facts['bytes']} bytes, SHA-256 {facts['sha256'][:12]}...",
+                    found=f"{path.stat().st_size} bytes, SHA-256 {sha256_of(path)[:12]}...",
+                    remedy="export the bundle again",
+                )
+        return cls(folder, manifest, _dimensions(manifest))
+
+    @property
+    def target(self) -> str:
+        """The runtime it was made for."""
+        return str(self.manifest["target"])
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic of its artefacts."""
+        return str(self.manifest["precision"])
+
+    def artefact(self, component: str) -> tuple[Path, str]:
+        """File and method name of a component."""
+        entry = self.manifest["components"][component]
+        return resolve_inside(self.folder, entry["file"]), str(entry["method"])
+
+
+def component_table(dimensions: Dimensions) -> dict[str, dict[str, Any]]:
+    """The manifest's names, shapes, layouts and dtypes of every component, from the contract."""
+    return {
+        name: {
+            "inputs": [asdict(spec) | {"shape": list(spec.shape)} for spec in one.inputs],
+            "outputs": [asdict(spec) | {"shape": list(spec.shape)} for spec in one.outputs],
+        }
+        for name, one in signatures(dimensions).items()
+    }
+
+
+def validate_manifest(manifest: Any, source: Path) -> None:
+    """Checks a manifest against the schema, and its components against the contract.
+
+    Raises:
+        InputError: With the first thing that is wrong.
+    """
+    if isinstance(manifest, dict) and manifest.get("schema") != SCHEMA_VERSION:
+        raise InputError(
+            f"{source} is of another version",
+            expected=f"schema {SCHEMA_VERSION}",
+            found=str(manifest.get("schema"))[:40],
+            remedy="export the bundle again with this version",
+        )
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(manifest))
+    if error is not None:
+        raise InputError(
+            f"{source} is not a bundle manifest", found=f"{error.json_path}: {error.message[:200]}"
+        )
+    for name, expected in component_table(_dimensions(manifest)).items():
+        entry = manifest["components"][name]
+        if any(entry[side] != expected[side] for side in ("inputs", "outputs")):
+            raise InputError(
+                f"{source}: component {name} does not follow the contract", remedy="export the bundle again"
+            )
+        if entry["file"] not in manifest["files"]:
+            raise InputError(f"{source}: component {name} names an unlisted file", found=entry["file"][:80])
+
+
+def _dimensions(manifest: dict[str, Any]) -> Dimensions:
+    features = {
+        spec["name"]: spec["shape"][1]
+        for spec in manifest["components"]["decode"]["inputs"]
+        if len(spec["shape"]) > 1
+    }
+    channels = tuple(features.get(f"feature{stride}", 1) for stride in (16, 8, 4))
+    frame, memory = manifest["input"], manifest["memory"]
+    return Dimensions(
+        frame["height"],
+        frame["width"],
+        memory["frames"],
+        manifest["objects"],
+        memory["key_channels"],
+        memory["value_channels"],
+        (channels[0], channels[1], channels[2]),
+    )
+
+
+def _read_manifest(path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(
+            f"{path.parent} is not a bundle",
+            expected=MANIFEST,
+            remedy="make one with `python -m export.executorch`",
+        )
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not readable", found=str(error).splitlines()[0]) from error
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads((files("mobilevos") / "manifest.schema.json").read_text())
+    return jsonschema.Draft202012Validator(schema)

@@ -1,0 +1,53 @@
+"""How every program of the project starts and ends: exit codes, and an error as one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+import typer
+from typer.exceptions import Exit, TyperException
+
+from mobilevos.errors import InputError
+
+__all__ = ["run"]
+
+INPUT_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+def run(app: typer.Typer, argv: Sequence[str] | None = None, *, program: str = "mobilevos") -> int:
+    """Runs a program and turns what went wrong into one line on stderr and an exit code.
+
+    Only what the user can mend is caught: any other exception is a bug, and its traceback is wanted.
+
+    Args:
+        app: The program's commands.
+        argv: Arguments without the program's name; those of the process when not given.
+        program: How the user called it, for the usage line of `--help`.
+
+    Returns:
+        0 if all went well, 2 for bad input or bad usage, 130 for an interrupt by Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name need not be text, a table must not fail over it
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context(program, list(sys.argv[1:] if argv is None else argv)) as context:
+            command.invoke(context)
+    except Exit as end:  # --help and --version
+        return end.exit_code
+    except InputError as error:
+        return _fail(str(error), INPUT_ERROR)
+    except TyperException as error:
+        return _fail(f"{error.format_message()} (--help shows the usage)", INPUT_ERROR)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"mobilevos: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
