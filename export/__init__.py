@@ -1,0 +1,1 @@
+"""Lowering a trained student to mobile runtimes: `python -m export.<target>`."""

@@ -79,14 +79,9 @@ _CLASSES = {
 
 def build_components(network: MemoryNetwork) -> dict[str, nn.Module]:
     """The contract's components of a network, in evaluation mode and in the contract's order."""
-    return {
-        name: (ReadMemory() if name == "read_memory" else _CLASSES[name](network)).eval()
-        for name in COMPONENTS
-    }
+    return {name: (ReadMemory() if name == "read_memory" else _CLASSES[name](network)).eval() for name in COMPONENTS}
 
 
 def example_inputs(component: str, dimensions: Dimensions, generator: torch.Generator) -> tuple[Tensor, ...]:
     """Inputs of the right shapes, uniform in 0..1: enough to export with, not to judge numbers by."""
-    return tuple(
-        torch.rand(spec.shape, generator=generator) for spec in signature(component, dimensions).inputs
-    )
+    return tuple(torch.rand(spec.shape, generator=generator) for spec in signature(component, dimensions).inputs)

@@ -21,7 +21,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from export.activations import Activations, record_activations
 from export.bundle import BundleFacts, write_manifest
 from export.components import build_components
-from export.lowering import LoweredProgram, lower
+from export.folding import fold_batch_norm
+from export.lowering import LOWERING_STAGES, LoweredProgram, lower
 from export.parity import FP32_GATE, Difference, compare
 from export.report import ComponentReport, ExportReport, report_table
 from mobilevos.bundle import Bundle
@@ -35,9 +36,13 @@ from mobilevos.model.checkpoint import load_network, read_metadata
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.weights import default_checkpoint
 
-__all__ = ["export_executorch", "parse_size"]
+__all__ = ["STAGES", "export_executorch", "parse_size"]
 
 PROGRAM = "mobilevos.pte"
+
+STAGES = LOWERING_STAGES + 1
+"""Calls of `advance` in `export_executorch`."""
+
 _TIMED_CALLS = 10
 
 app = typer.Typer(add_completion=False)
@@ -62,7 +67,7 @@ def export_executorch(
         checkpoint_sha256: Of the network's checkpoint.
         provenance: Of the network's checkpoint.
         overwrite: Whether an existing `output` may be replaced.
-        advance: Called when a stage begins; there are `len(COMPONENTS) + 2`.
+        advance: Called when a stage begins; there are `STAGES`.
 
     Raises:
         InputError: `output` exists, the network cannot be exported, or a component's numbers are off by more
@@ -79,7 +84,7 @@ def export_executorch(
         )
     versions = {name: version(name) for name in ("mobilevos", "torch", "executorch")}
     with atomic_folder(output, overwrite=overwrite) as folder:
-        program = lower(build_components(network), dimensions, advance)
+        program = lower(build_components(fold_batch_norm(network)), dimensions, advance)
         (folder / PROGRAM).write_bytes(program.buffer)
         facts = {
             name: {"file": PROGRAM, "method": name, "operators": program.operators[name].to_json()}
@@ -130,7 +135,7 @@ def _check(
             lambda name=name: _call(engine, name, activations),
         )
         reports[name] = ComponentReport(
-            program.operators[name], difference, latency_ms, eager_ms, len(program.single[name])
+            program.operators[name], difference, latency_ms, eager_ms, program.method_bytes[name]
         )
     return reports
 
@@ -157,9 +162,7 @@ def _call(engine: Engine, component: str, activations: Activations) -> tuple[Arr
 
 def _worst_difference(references: tuple[Array, ...], actuals: tuple[Array, ...]) -> Difference:
     pairs = zip(references, actuals, strict=True)
-    return max(
-        (compare(np.ascontiguousarray(r), a) for r, a in pairs), key=lambda difference: difference.relative
-    )
+    return max((compare(np.ascontiguousarray(r), a) for r, a in pairs), key=lambda difference: difference.relative)
 
 
 def _time_in_turn(*calls: Callable[[], object]) -> list[float]:
@@ -195,9 +198,7 @@ def export(
     model: Annotated[
         str | None, typer.Option(help="The network that the checkpoint must hold, e.g. mobilenet_v2.")
     ] = None,
-    size: Annotated[
-        str, typer.Option(help="Frame size HEIGHTxWIDTH; raised to multiples of 16.")
-    ] = "480x864",
+    size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH; raised to multiples of 16.")] = "480x864",
     memory_frames: Annotated[int, typer.Option(min=1, help="Frames that the memory bank holds.")] = 2,
     objects: Annotated[int, typer.Option(min=1, help="Objects per call; more are run in turns.")] = 1,
     output: Annotated[Path, typer.Option(help="The bundle's folder.")] = Path("build/bundles/executorch"),
@@ -226,7 +227,7 @@ def export(
         raise InputError(f"{output} exists already", remedy="pass --overwrite to replace it")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("starting", total=len(COMPONENTS) + 2)
+        task = progress.add_task("starting", total=STAGES)
 
         def advance(stage: str) -> None:
             progress.update(task, description=stage, advance=1)

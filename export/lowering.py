@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.export import ExportedProgram
+from torch.fx import GraphModule
 
 from export.components import example_inputs
 from export.delegation import DelegationReport, delegation_report, record_refusals
 from mobilevos.contract import Dimensions
 
-__all__ = ["LoweredProgram", "lower"]
+__all__ = ["LOWERING_STAGES", "LoweredProgram", "lower"]
+
+LOWERING_STAGES = 3
+"""Calls of `advance` in `lower`."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,13 @@ class LoweredProgram:
     """All components in one program.
 
     Attributes:
-        buffer: The `.pte`, one method per component; methods share weights.
-        single: Each component alone as a `.pte`.
+        buffer: The `.pte`, one method per component. What two methods share is stored once.
+        method_bytes: What each method alone would hold of weights and instructions, in bytes.
         operators: Where each component's operators landed.
     """
 
     buffer: bytes
-    single: dict[str, bytes]
+    method_bytes: dict[str, int]
     operators: dict[str, DelegationReport]
 
 
@@ -43,31 +45,36 @@ def lower(
     Args:
         components: By name, as `build_components` gives them.
         dimensions: Fix every shape.
-        advance: Called with a description when a stage begins, one for each component and one for the whole.
+        advance: Called with a description when a stage begins, `LOWERING_STAGES` times.
     """
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    programs: dict[str, ExportedProgram] = {}
-    single: dict[str, bytes] = {}
-    operators: dict[str, DelegationReport] = {}
     generator = torch.Generator().manual_seed(0)
-    with _quiet():
-        for name, module in components.items():
-            advance(f"lowering {name}")
-            programs[name] = torch.export.export(module, example_inputs(name, dimensions, generator))
-            with record_refusals() as refusals:
-                edge = to_edge_transform_and_lower({name: programs[name]}, partitioner=[XnnpackPartitioner()])
-            operators[name] = delegation_report(edge.exported_program(name).graph_module, refusals)
-            single[name] = bytes(edge.to_executorch().buffer)
-        advance("joining the methods")
-        whole = to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()])
-        return LoweredProgram(bytes(whole.to_executorch().buffer), single, operators)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """ExecuTorch warns about its own use of PyTorch; the user can do nothing about that."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+        warnings.simplefilter("ignore")  # ExecuTorch's, about its own use of PyTorch
+        advance("exporting the components")
+        programs = {
+            name: torch.export.export(module, example_inputs(name, dimensions, generator))
+            for name, module in components.items()
+        }
+        advance("lowering to XNNPACK")
+        with record_refusals() as refusals:
+            edge = to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()])
+        graphs = {name: edge.exported_program(name).graph_module for name in components}
+        advance("writing the program")
+        return LoweredProgram(
+            bytes(edge.to_executorch().buffer),
+            {name: _delegated_bytes(graph) for name, graph in graphs.items()},
+            {name: delegation_report(graph, refusals) for name, graph in graphs.items()},
+        )
+
+
+def _delegated_bytes(graph: GraphModule) -> int:
+    """Instructions and weights of a graph's delegates."""
+    total = 0
+    for module in graph.children():
+        if instructions := getattr(module, "processed_bytes", None):
+            weights = module.named_data_store_output.buffers if module.named_data_store_output else []
+            total += len(instructions) + sum(len(getattr(w, "buffer", w)) for w in weights)
+    return total

@@ -47,6 +47,4 @@ def compare(reference: NDArray[np.float32], actual: NDArray[np.float32]) -> Diff
     noise_power, signal_power = float(np.square(noise).sum()), float(np.square(signal).sum())
     if noise_power == 0:
         return Difference(max_abs, max_abs / spread, inf)
-    return Difference(
-        max_abs, max_abs / spread, 10 * log10(signal_power / noise_power) if signal_power else -inf
-    )
+    return Difference(max_abs, max_abs / spread, 10 * log10(signal_power / noise_power) if signal_power else -inf)

@@ -109,9 +109,7 @@ def validate_manifest(manifest: Any, source: Path) -> None:
         )
     error = jsonschema.exceptions.best_match(_validator().iter_errors(manifest))
     if error is not None:
-        raise InputError(
-            f"{source} is not a bundle manifest", found=f"{error.json_path}: {error.message[:200]}"
-        )
+        raise InputError(f"{source} is not a bundle manifest", found=f"{error.json_path}: {error.message[:200]}")
     for name, expected in component_table(_dimensions(manifest)).items():
         entry = manifest["components"][name]
         if any(entry[side] != expected[side] for side in ("inputs", "outputs")):
@@ -124,9 +122,7 @@ def validate_manifest(manifest: Any, source: Path) -> None:
 
 def _dimensions(manifest: dict[str, Any]) -> Dimensions:
     features = {
-        spec["name"]: spec["shape"][1]
-        for spec in manifest["components"]["decode"]["inputs"]
-        if len(spec["shape"]) > 1
+        spec["name"]: spec["shape"][1] for spec in manifest["components"]["decode"]["inputs"] if len(spec["shape"]) > 1
     }
     channels = tuple(features.get(f"feature{stride}", 1) for stride in (16, 8, 4))
     frame, memory = manifest["input"], manifest["memory"]

@@ -88,8 +88,13 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
         if path.exists():
             old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
             path.replace(old / path.name)
-            temporary.replace(path)
-            shutil.rmtree(old)
+            try:
+                temporary.replace(path)
+            except OSError:
+                (old / path.name).replace(path)
+                raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
         else:
             temporary.replace(path)
         _sync(path.parent)
@@ -122,17 +127,15 @@ def resolve_inside(folder: Path | str, name: str) -> Path:
     """
     folder = Path(folder)
     pure = PurePosixPath(name)
-    resolved = (folder / name).resolve()
-    if (
-        not name
-        or "\\" in name
-        or pure.is_absolute()
-        or ".." in pure.parts
-        or not resolved.is_relative_to(folder.resolve())
-    ):
-        raise InputError(
-            f"{name!r} leaves its folder {folder}",
-            expected="a relative path inside it",
-            remedy="do not use this bundle",
-        )
+    refusal = InputError(
+        f"{name!r} leaves its folder {folder}", expected="a relative path inside it", remedy="do not use this bundle"
+    )
+    if not name or "\\" in name or pure.is_absolute() or ".." in pure.parts:
+        raise refusal
+    try:
+        resolved = (folder / name).resolve()
+    except (ValueError, RuntimeError, OSError) as error:  # NUL bytes, lone surrogates, links in a circle
+        raise refusal from error
+    if not resolved.is_relative_to(folder.resolve()):
+        raise refusal
     return folder / name

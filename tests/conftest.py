@@ -29,6 +29,30 @@ def data_root() -> Path:
     return _data_root()
 
 
+@pytest.fixture(scope="session")
+def random_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A MobileNetV2 student that never learnt anything: its masks are poor, and always the same."""
+    from mobilevos.model.checkpoint import save_network
+    from mobilevos.model.variants import build_network
+
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_network(build_network("mobilenet_v2", seed=0), path, provenance={"made": "for tests"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_bundle(random_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`random_checkpoint`, exported to ExecuTorch for 64x96 frames. To be read only: tests copy it to damage it."""
+    from export.executorch import export_executorch
+    from mobilevos.files import sha256_of
+    from mobilevos.model.checkpoint import load_network
+
+    network = load_network(random_checkpoint)
+    output = tmp_path_factory.mktemp("bundles") / "small"
+    export_executorch(network, network.dimensions(64, 96, 2, 1), output, checkpoint_sha256=sha256_of(random_checkpoint))
+    return output
+
+
 def pytest_configure() -> None:
     if _strictness() not in ("", "all", "toolchains"):
         raise pytest.UsageError(f"MOBILEVOS_STRICT is {_strictness()!r}: expected 'all' or 'toolchains'")

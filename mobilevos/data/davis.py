@@ -34,9 +34,7 @@ class Davis:
         InputError: The root or the list does not exist, or no sequence of the list is on disk.
     """
 
-    def __init__(
-        self, root: Path | str, year: int = 2016, split: str = "val", resolution: str | None = None
-    ) -> None:
+    def __init__(self, root: Path | str, year: int = 2016, split: str = "val", resolution: str | None = None) -> None:
         self.root, self.year, self.split = Path(root), year, split
         if year not in (2016, 2017):
             raise InputError(f"no DAVIS of {year}", expected="2016 or 2017")
@@ -63,18 +61,14 @@ class Davis:
         """
         if name not in self.names:
             found = "a listed one that is not on disk" if name in self.missing else "no such name"
-            raise InputError(
-                f"sequence {name!r}", expected=f"one of DAVIS {self.year} {self.split}", found=found
-            )
+            raise InputError(f"sequence {name!r}", expected=f"one of DAVIS {self.year} {self.split}", found=found)
         frames = ImageFolder(self.root / "JPEGImages" / self.resolution / name)
         folder = self.root / "Annotations" / self.resolution / name
         annotations = annotation_paths(folder, frames)
         for index, stem in enumerate(frames.names):
             if index not in annotations:
                 expected = f"a mask for every frame of {name}"
-                raise InputError(
-                    f"{folder / stem}.png is missing", expected=expected, remedy="complete the data set"
-                )
+                raise InputError(f"{folder / stem}.png is missing", expected=expected, remedy="complete the data set")
         return Sequence(
             name=name,
             frames=frames,
@@ -95,9 +89,7 @@ class Davis:
     def _on_disk(self, resolution: str) -> tuple[str, ...]:
         # Half a sequence counts as there: reading it then names what it lacks.
         kinds = [self.root / kind / resolution for kind in ("JPEGImages", "Annotations")]
-        return tuple(
-            name for name in self._listed(resolution) if any((kind / name).is_dir() for kind in kinds)
-        )
+        return tuple(name for name in self._listed(resolution) if any((kind / name).is_dir() for kind in kinds))
 
     def _listed(self, resolution: str) -> tuple[str, ...]:
         """Names of the split, from `ImageSets/<year>`, or DAVIS 2016's own list of image and mask paths."""

@@ -52,9 +52,7 @@ def read_mask(path: Path | str) -> NDArray[np.uint8]:
         case "RGB" | "RGBA":
             values = _grey_channel(np.array(image), path)
         case mode:
-            raise InputError(
-                f"cannot use mask {path}", expected="a palette or 8-bit grey PNG", found=f"mode {mode}"
-            )
+            raise InputError(f"cannot use mask {path}", expected="a palette or 8-bit grey PNG", found=f"mode {mode}")
     return (values > 0).astype(np.uint8) if _is_binary(values) else np.ascontiguousarray(values)
 
 

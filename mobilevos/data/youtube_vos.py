@@ -120,6 +120,4 @@ def _read_meta(path: Path) -> dict[str, tuple[_DeclaredObject, ...]]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         expected = "the official format: videos, objects, category and frames"
-        raise InputError(
-            f"cannot use {path}", expected=expected, found=f"{type(error).__name__} {error}"
-        ) from error
+        raise InputError(f"cannot use {path}", expected=expected, found=f"{type(error).__name__} {error}") from error

@@ -32,9 +32,7 @@ def open_engine(
         raise InputError(f"no engine named {name!r}", expected=f"one of {', '.join(ENGINES)}")
     if name == "eager":
         if bundle is not None:
-            raise InputError(
-                "the eager engine runs no bundle", remedy="pass --engine executorch, or --checkpoint FILE"
-            )
+            raise InputError("the eager engine runs no bundle", remedy="pass --engine executorch, or --checkpoint FILE")
         from mobilevos.engines.eager import EagerEngine
         from mobilevos.model.checkpoint import load_network
         from mobilevos.weights import default_checkpoint
@@ -46,9 +44,7 @@ def open_engine(
             remedy=f"make one with `python -m export.{name}` and pass --bundle FOLDER",
         )
     if checkpoint is not None:
-        raise InputError(
-            f"the {name} engine runs a bundle, not a checkpoint", remedy="leave out --checkpoint"
-        )
+        raise InputError(f"the {name} engine runs a bundle, not a checkpoint", remedy="leave out --checkpoint")
     from mobilevos.bundle import Bundle
     from mobilevos.engines.executorch import ExecutorchEngine
 

@@ -74,9 +74,7 @@ class EagerEngine(Engine):
         """See `Engine.decode`."""
         assert query.feature4 is not None, "a fused step keeps feature4 inside, and decodes by itself"
         features = (query.key, query.feature16, query.feature8, query.feature4)
-        return _array(
-            self._network.decode(self._tensor(readout), QueryFeatures(*(self._tensor(f) for f in features)))
-        )
+        return _array(self._network.decode(self._tensor(readout), QueryFeatures(*(self._tensor(f) for f in features))))
 
     def _tensor(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self._device)

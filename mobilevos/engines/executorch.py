@@ -39,9 +39,7 @@ class ExecutorchEngine(Engine):
 
     def __init__(self, bundle: Bundle, *, fused: bool = True, threads: int | None = None) -> None:
         if bundle.target != "executorch":
-            raise InputError(
-                f"{bundle.folder} is for another runtime", expected="executorch", found=bundle.target
-            )
+            raise InputError(f"{bundle.folder} is for another runtime", expected="executorch", found=bundle.target)
         if find_spec("executorch") is None:
             raise InputError("ExecuTorch is not installed", remedy="pip install 'mobilevos[executorch]'")
         self._bundle, self._fused = bundle, fused
@@ -80,9 +78,7 @@ class ExecutorchEngine(Engine):
 
     def read_memory(self, query: Query, memory_keys: Array, memory_values: Array) -> Array:
         """See `Engine.read_memory`."""
-        parts = [
-            self._run("read_memory", query.key, memory_keys, *turn)[0] for turn in self._turns(memory_values)
-        ]
+        parts = [self._run("read_memory", query.key, memory_keys, *turn)[0] for turn in self._turns(memory_values)]
         return self._join(parts, len(memory_values))
 
     def decode(self, readout: Array, query: Query) -> Array:
@@ -143,9 +139,7 @@ class ExecutorchEngine(Engine):
             try:
                 self._programs[path] = Runtime.get().load_program(path)
             except RuntimeError as error:
-                raise InputError(
-                    f"{path} is not a readable program", found=str(error).splitlines()[0]
-                ) from error
+                raise InputError(f"{path} is not a readable program", found=str(error).splitlines()[0]) from error
         return self._programs[path]
 
 
@@ -158,9 +152,7 @@ def check_identifier(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(8)
     if head[4:] != _IDENTIFIER:
-        raise InputError(
-            f"{path} is not an ExecuTorch program", expected="the identifier ET12", found=repr(head[4:])
-        )
+        raise InputError(f"{path} is not an ExecuTorch program", expected="the identifier ET12", found=repr(head[4:]))
 
 
 def _check_inputs(signature: Signature, inputs: tuple[Array, ...]) -> None:

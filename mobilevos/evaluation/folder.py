@@ -53,9 +53,7 @@ def score_folder(predictions_root: Path | str, dataset: Dataset, workers: int | 
     # The longest first, so that no process is left alone with one at the end.
     order = sorted(range(len(sequences)), key=lambda place: -len(sequences[place].frames))
     context = get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         scores = pool.map(_score_one, [root] * len(order), [sequences[place] for place in order])
         by_place = dict(zip(order, scores, strict=True))
     return DatasetScore(tuple(by_place[place] for place in range(len(sequences))))

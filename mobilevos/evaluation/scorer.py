@@ -47,9 +47,7 @@ class SequenceScorer:
         """
         if not 0 <= index < len(self.sequence.frames):
             expected = f"{len(self.sequence.frames)} frames"
-            raise InputError(
-                f"masks of {self.sequence.name}", expected=expected, found=f"one for frame {index}"
-            )
+            raise InputError(f"masks of {self.sequence.name}", expected=expected, found=f"one for frame {index}")
         objects = self.sequence.scored_objects(index)
         truth = self.sequence.annotation(index) if objects else None
         if truth is None:
@@ -81,9 +79,7 @@ class SequenceScorer:
 
     def _objects(self) -> Iterable[ObjectScore]:
         for object_id in self.sequence.objects:
-            values = [
-                self._values[index][object_id] for index in self._wanted if object_id in self._values[index]
-            ]
+            values = [self._values[index][object_id] for index in self._wanted if object_id in self._values[index]]
             if values:  # an object whose first mask is on the last frame is never scored
                 j, f = zip(*values, strict=True)
                 category = self.sequence.categories.get(object_id)

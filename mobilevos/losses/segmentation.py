@@ -9,9 +9,7 @@ from torch import Tensor
 __all__ = ["dice_loss", "poly1_cross_entropy"]
 
 
-def poly1_cross_entropy(
-    logits: Tensor, labels: Tensor, *, epsilon: float = 1.0, hardest: float = 1.0
-) -> Tensor:
+def poly1_cross_entropy(logits: Tensor, labels: Tensor, *, epsilon: float = 1.0, hardest: float = 1.0) -> Tensor:
     """Poly-1 cross entropy `CE + epsilon * (1 - p_t)` (Leng et al., ICLR 2022; MobileVOS, section 3.1).
 
     Args:

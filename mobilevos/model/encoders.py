@@ -75,9 +75,7 @@ class MemoryEncoder(nn.Module):
         self.stem = ConvNorm(2, c4, 4, stride=4)
         self.down8 = nn.Sequential(ConvNorm(c4, c4, 3, stride=2, groups=c4), ConvNorm(c4, c8, activate=False))
         self.skip8 = ConvNorm(feature_channels[1], c8, activate=False)
-        self.down16 = nn.Sequential(
-            ConvNorm(c8, c8, 5, stride=2, groups=c8), ConvNorm(c8, c16, activate=False)
-        )
+        self.down16 = nn.Sequential(ConvNorm(c8, c8, 5, stride=2, groups=c8), ConvNorm(c8, c16, activate=False))
         self.skip16 = ConvNorm(feature_channels[0], c16, activate=False)
         self.blocks = nn.Sequential(*(WideBlock(c16) for _ in range(blocks)))
         self.projection = nn.Conv2d(c16, value_channels, 1)

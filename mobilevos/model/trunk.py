@@ -103,9 +103,7 @@ def load_imagenet_weights(trunk: Trunk, path: Path | str) -> None:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(
-            f"no ImageNet weights at {path}", remedy="give trunk_weights=FILE (torchvision names)"
-        )
+        raise InputError(f"no ImageNet weights at {path}", remedy="give trunk_weights=FILE (torchvision names)")
     try:
         given = (
             load_file(path)
@@ -113,17 +111,13 @@ def load_imagenet_weights(trunk: Trunk, path: Path | str) -> None:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
     except Exception as error:  # the readers' error types differ by version; all mean the same to the user
-        raise InputError(
-            f"{path} is not a readable weights file", found=str(error).splitlines()[0]
-        ) from error
+        raise InputError(f"{path} is not a readable weights file", found=str(error).splitlines()[0]) from error
     own = trunk.state_dict()
     for name, tensor in own.items():
         if name.endswith("num_batches_tracked"):
             continue
         if name not in given or given[name].shape != tensor.shape:
             found = "none" if name not in given else str(tuple(given[name].shape))
-            raise InputError(
-                f"{path} does not fit the trunk", expected=f"{name} {tuple(tensor.shape)}", found=found
-            )
+            raise InputError(f"{path} does not fit the trunk", expected=f"{name} {tuple(tensor.shape)}", found=found)
         own[name] = given[name].to(tensor.dtype)
     trunk.load_state_dict(own)

@@ -40,9 +40,7 @@ def parse_network_config(values: Mapping[str, Any] | DictConfig) -> NetworkConfi
     Raises:
         OmegaConfBaseException: A key is unknown or missing, or a value is of the wrong type.
     """
-    return cast(
-        NetworkConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(NetworkConfig), values))
-    )
+    return cast(NetworkConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(NetworkConfig), values)))
 
 
 def _read(file: str) -> DictConfig:

@@ -157,9 +157,7 @@ def _explain(error: Exception) -> InputError:
     cause = error.__cause__ or error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     key = str(getattr(cause, "full_key", "") or "")
-    known = _keys(OmegaConf.structured(RunConfig)) + [
-        f"model.{name}" for name in NetworkConfig.__dataclass_fields__
-    ]
+    known = _keys(OmegaConf.structured(RunConfig)) + [f"model.{name}" for name in NetworkConfig.__dataclass_fields__]
     near = difflib.get_close_matches(key or lines[0], known, n=1, cutoff=0.5)
     return InputError(
         f"configuration key {key!r}" if key else "configuration",

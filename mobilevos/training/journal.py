@@ -33,9 +33,7 @@ class Journal:
     def __init__(self, folder: Path, steps: int, start: int, every: int) -> None:
         self.every = every
         log = folder / "log.jsonl"
-        kept = (
-            [line for line in log.read_text().splitlines() if _step_of(line) <= start] if log.exists() else []
-        )
+        kept = [line for line in log.read_text().splitlines() if _step_of(line) <= start] if log.exists() else []
         self._log = log.open("w")
         self._log.writelines(f"{line}\n" for line in kept)
         self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)

@@ -57,9 +57,7 @@ def train(config: RunConfig) -> Path:
     newest = newest_checkpoint(folder / "checkpoints")
     if newest is not None:
         if not config.resume:
-            raise InputError(
-                f"{folder} holds a run already", remedy="give another output=FOLDER or resume=true"
-            )
+            raise InputError(f"{folder} holds a run already", remedy="give another output=FOLDER or resume=true")
         load_checkpoint(state, newest)
     atomic_write_text(folder / "config.yaml", to_yaml(config))
     provenance = _provenance(config, state.config_hash)
@@ -83,9 +81,7 @@ def train(config: RunConfig) -> Path:
     return result
 
 
-def clip_losses(
-    logits: Tensor, labels: Tensor, valid: Tensor, config: LossConfig, hardest: float
-) -> dict[str, Tensor]:
+def clip_losses(logits: Tensor, labels: Tensor, valid: Tensor, config: LossConfig, hardest: float) -> dict[str, Tensor]:
     """The supervised losses of a clip.
 
     Args:

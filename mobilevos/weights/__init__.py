@@ -18,7 +18,5 @@ def default_checkpoint() -> Path:
     """
     path = Path(str(files("mobilevos.weights") / "mobilenet_v2.safetensors"))
     if not path.is_file():
-        raise InputError(
-            "the shipped weights are not installed", expected=str(path), remedy="pass --checkpoint FILE"
-        )
+        raise InputError("the shipped weights are not installed", expected=str(path), remedy="pass --checkpoint FILE")
     return path

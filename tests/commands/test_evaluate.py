@@ -196,7 +196,7 @@ def test_published_masks_get_their_official_scores(mobilevos: Command, data_root
     )
     assert outcome.code == 0
     official = (data_root / "metric_reference" / "osvos_davis2016_official_scores.csv").read_text().splitlines()
-    rows = {row.split(",")[0]: row.split(",")[1:3] for row in official[1:]}
+    rows = {row.split(",")[0]: row.split(",")[2:4] for row in official[1:]}
     for name in ("dog", "libby"):
         row = next(line for line in outcome.out.splitlines() if name in line)
         j, f = (f"{100 * float(value):.1f}" for value in rows[name])

@@ -104,7 +104,5 @@ def test_a_frame_of_another_size_is_named(tmp_path: Path) -> None:
     save(tmp_path / "00000.png")
     save(tmp_path / "00001.png", PICTURE[:20])
     folder = ImageFolder(tmp_path)
-    with pytest.raises(
-        InputError, match=r"00001\.png is of another size; expected 32x24 like 00000; found 32x20"
-    ):
+    with pytest.raises(InputError, match=r"00001\.png is of another size; expected 32x24 like 00000; found 32x20"):
         list(folder)

@@ -23,14 +23,8 @@ def save(path: Path, array: np.ndarray) -> Path:
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    npst.arrays(
-        np.uint8, npst.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 255)
-    )
-)
-def test_a_written_mask_reads_back_with_every_id(
-    tmp_path_factory: pytest.TempPathFactory, labels: np.ndarray
-) -> None:
+@given(npst.arrays(np.uint8, npst.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 255)))
+def test_a_written_mask_reads_back_with_every_id(tmp_path_factory: pytest.TempPathFactory, labels: np.ndarray) -> None:
     path = tmp_path_factory.mktemp("masks") / "00000.png"
     write_mask(path, labels)
     np.testing.assert_array_equal(read_mask(path), labels)
@@ -67,9 +61,7 @@ def test_a_palette_mask_keeps_id_255(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "void.png"), BINARY)
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"), [(LABELS, LABELS), (BINARY, BINARY // 255), (BINARY * 0, BINARY * 0)]
-)
+@pytest.mark.parametrize(("values", "expected"), [(LABELS, LABELS), (BINARY, BINARY // 255), (BINARY * 0, BINARY * 0)])
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 def test_grey_masks_hold_ids_and_binary_ones_255(
     tmp_path: Path, mode: str, values: np.ndarray, expected: np.ndarray
@@ -91,9 +83,7 @@ def test_a_one_bit_mask_reads_as_0_and_1(tmp_path: Path) -> None:
 def test_colours_are_no_object_ids(tmp_path: Path) -> None:
     coloured = np.zeros((4, 4, 3), np.uint8)
     coloured[1, 1] = (128, 0, 0)
-    with pytest.raises(
-        InputError, match=r"mask .*red\.png; expected a palette or 8-bit grey PNG.*found colours"
-    ):
+    with pytest.raises(InputError, match=r"mask .*red\.png; expected a palette or 8-bit grey PNG.*found colours"):
         read_mask(save(tmp_path / "red.png", coloured))
 
 

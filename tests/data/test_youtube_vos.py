@@ -87,9 +87,7 @@ def test_the_folder_of_the_split_may_be_the_root(root: Path) -> None:
 
 def test_the_first_mask_of_a_declared_object_is_named_when_missing(root: Path) -> None:
     (root / "valid/Annotations/0a/00010.png").unlink()
-    with pytest.raises(
-        InputError, match=r"0a/00010\.png is missing; expected the first mask of object 4 of 0a"
-    ):
+    with pytest.raises(InputError, match=r"0a/00010\.png is missing; expected the first mask of object 4 of 0a"):
         YouTubeVOS(root).sequence("0a")
 
 

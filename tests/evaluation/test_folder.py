@@ -53,13 +53,9 @@ def test_two_processes_give_the_same_as_one(dataset: Davis, predictions: Path) -
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_missing_prediction_is_named_from_any_process(
-    dataset: Davis, predictions: Path, workers: int
-) -> None:
+def test_a_missing_prediction_is_named_from_any_process(dataset: Davis, predictions: Path, workers: int) -> None:
     (predictions / "cows/00002.png").unlink()
-    with pytest.raises(
-        InputError, match=r"cannot read image .*cows/00002\.png; found No such file"
-    ) as caught:
+    with pytest.raises(InputError, match=r"cannot read image .*cows/00002\.png; found No such file") as caught:
         score_folder(predictions, dataset, workers=workers)
     assert str(caught.value).count("found") == 1
 

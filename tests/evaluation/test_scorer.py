@@ -72,9 +72,7 @@ def test_decay_follows_the_order_of_frames_and_not_of_calls(davis_root: Path) ->
     scorer = SequenceScorer(read_davis(davis_root, 2016))
     for index in (3, 2, 1):
         scorer.add(index, labels_of(1, 2) if index == 1 else labels_of())
-    assert (
-        scorer.result().j.decay == 0.5
-    )  # quarters of three frames: frames 1, 2 and frame 3 with its neighbour
+    assert scorer.result().j.decay == 0.5  # quarters of three frames: frames 1, 2 and frame 3 with its neighbour
 
 
 def test_youtube_vos_scores_an_object_after_its_first_mask(video: Sequence) -> None:

@@ -117,19 +117,25 @@ def test_frames_before_the_first_object_are_background(colour_engine, paint):
     assert engine.calls == []
 
 
-def test_a_removed_object_is_forgotten_and_the_others_stay(colour_engine, paint):
+@pytest.mark.parametrize("removed", [5, 6, 9])
+def test_a_removed_object_is_forgotten_and_the_others_stay(colour_engine, paint, removed):
     tracker = Tracker(colour_engine(), memory_every=1)
-    places = {5: (0, 0), 6: (1, 1), 9: (2, 2)}
-    frame, mask = paint(places)
+    frame, mask = paint({5: (0, 0), 6: (1, 1), 9: (2, 2)})
     tracker.step(frame, np.where(mask == 9, 0, mask))
     tracker.step(frame, np.where(mask == 9, 9, 0))
-    tracker.remove(5)
+    tracker.remove(removed)
     for _ in range(3):
-        segmentation = tracker.step(frame)
-        assert segmentation.ids == (6, 9)
-        np.testing.assert_array_equal(segmentation.labels, np.where(mask == 5, 0, mask))
+        labels = tracker.step(frame).labels
+        np.testing.assert_array_equal(labels, np.where(mask == removed, 0, mask))
+    assert set(tracker.ids) == {5, 6, 9} - {removed}
+
+
+def test_a_video_goes_on_after_its_last_object_was_removed(colour_engine, paint):
+    tracker = Tracker(colour_engine())
+    frame, mask = paint({5: (0, 0), 6: (1, 1)})
+    tracker.step(frame, mask)
     tracker.remove(6)
-    tracker.remove(9)
+    tracker.remove(5)
     assert tracker.step(frame).ids == ()
     np.testing.assert_array_equal(tracker.step(frame, mask).labels, mask)
 

@@ -59,8 +59,7 @@ def compose(
     table[chosen] = np.arange(1, len(chosen) + 1)
     colours = colour_matrices(rng, config.frames, config.colour)
     frames = [
-        motion_blur(rng, recolour(frame, colour), config.blur)
-        for frame, colour in zip(frames, colours, strict=True)
+        motion_blur(rng, recolour(frame, colour), config.blur) for frame, colour in zip(frames, colours, strict=True)
     ]
     return TrainingClip(
         frames=np.array([cv2.split(frame) for frame in frames]),
@@ -70,9 +69,7 @@ def compose(
     )
 
 
-def _base_track(
-    rng: np.random.Generator, labels: Sequence[NDArray[np.uint8]], config: ClipConfig
-) -> list[Sampling]:
+def _base_track(rng: np.random.Generator, labels: Sequence[NDArray[np.uint8]], config: ClipConfig) -> list[Sampling]:
     """One window for the whole clip, with a pixel of some object in it, and the motion from there."""
     window = _object_window(rng, labels, config)
     middle = (config.crop - 1) / 2
@@ -84,9 +81,7 @@ def _base_track(
     ]
 
 
-def _object_window(
-    rng: np.random.Generator, labels: Sequence[NDArray[np.uint8]], config: ClipConfig
-) -> Matrix:
+def _object_window(rng: np.random.Generator, labels: Sequence[NDArray[np.uint8]], config: ClipConfig) -> Matrix:
     """Of a few windows about the first frame's objects, the first that shows an object in every frame."""
     for _ in range(WINDOW_TRIES):
         left, top, width, height = _random_window(rng, labels[0], config)
@@ -151,9 +146,7 @@ def _pixels_by_id(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return counts
 
 
-def _choose_objects(
-    rng: np.random.Generator, first: NDArray[np.uint8], config: ClipConfig
-) -> NDArray[np.int64]:
+def _choose_objects(rng: np.random.Generator, first: NDArray[np.uint8], config: ClipConfig) -> NDArray[np.int64]:
     """Ids to track, in random order: between one and max_objects of those that show in the first frame."""
     candidates = rng.permutation(np.flatnonzero(_pixels_by_id(first) >= config.min_pixels))
     most = min(config.max_objects, len(candidates))

@@ -19,9 +19,7 @@ __all__ = ["Matrix", "Sampling", "motion_matrices", "random_poses", "window_matr
 Matrix = NDArray[np.float64]
 
 
-def window_matrix(
-    centre: tuple[float, float], extent: tuple[float, float], crop: int, *, flip: bool
-) -> Matrix:
+def window_matrix(centre: tuple[float, float], extent: tuple[float, float], crop: int, *, flip: bool) -> Matrix:
     """Crop to source: the window about `centre` fills the crop.
 
     Args:

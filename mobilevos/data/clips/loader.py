@@ -25,9 +25,7 @@ class MixedClips:
     def __init__(self, parts: Sequence[tuple[ClipSource, float]]) -> None:
         weights = np.array([weight for _, weight in parts], float)
         if len(weights) == 0 or (weights <= 0).any():
-            raise InputError(
-                "clip sources", expected="at least one, of positive weight", found=str(weights.tolist())
-            )
+            raise InputError("clip sources", expected="at least one, of positive weight", found=str(weights.tolist()))
         self.sources = [source for source, _ in parts]
         self.share = weights / weights.sum()
 
@@ -36,9 +34,7 @@ class MixedClips:
         return self.sources[int(rng.choice(len(self.sources), p=self.share))].draw(n, rng)
 
 
-def training_loader(
-    dataset: ClipDataset, batch_size: int, start: int, stop: int, workers: int
-) -> Iterator[ClipBatch]:
+def training_loader(dataset: ClipDataset, batch_size: int, start: int, stop: int, workers: int) -> Iterator[ClipBatch]:
     """Batches of samples `start` .. `stop - 1`, in order; the stream is the same for any number of workers.
 
     To resume, start at the first sample that was not trained on.

@@ -47,7 +47,5 @@ def read_labelled(path: Path, labels: NDArray[np.uint8], least: int) -> Labelled
     image = read_image(path)
     if image.shape[:2] != labels.shape:
         found = f"{image.shape[1]}x{image.shape[0]}"
-        raise InputError(
-            f"image {path} is of another size", expected=f"{width}x{height} like its mask", found=found
-        )
+        raise InputError(f"image {path} is of another size", expected=f"{width}x{height} like its mask", found=found)
     return image, labels

@@ -48,9 +48,7 @@ class ClipBatch:
 
     def pin_memory(self) -> ClipBatch:
         """The same batch in page-locked memory (called by the data loader)."""
-        return ClipBatch(
-            self.frames.pin_memory(), self.labels.pin_memory(), self.valid.pin_memory(), self.names
-        )
+        return ClipBatch(self.frames.pin_memory(), self.labels.pin_memory(), self.valid.pin_memory(), self.names)
 
 
 def collate(clips: Sequence[TrainingClip]) -> ClipBatch:

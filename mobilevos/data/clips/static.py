@@ -34,9 +34,7 @@ class StaticImages:
         self.config = config
         self.pairs = [pair for root in roots for pair in _pairs(Path(root))]
         if not self.pairs:
-            raise InputError(
-                "no folder of still images", expected="folders with images/*.jpg and masks/*.png"
-            )
+            raise InputError("no folder of still images", expected="folders with images/*.jpg and masks/*.png")
 
     def draw(self, n: int, rng: np.random.Generator) -> TrainingClip:
         """Draws a clip.

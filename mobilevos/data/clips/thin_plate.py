@@ -39,9 +39,7 @@ def thin_plate_basis(control: NDArray[np.float64], points: NDArray[np.float64]) 
     return evaluation
 
 
-def bending_fields(
-    rng: np.random.Generator, frames: int, crop: int, reach: float
-) -> list[NDArray[np.float32] | None]:
+def bending_fields(rng: np.random.Generator, frames: int, crop: int, reach: float) -> list[NDArray[np.float32] | None]:
     """Displacement per frame, wandering away from the flat first frame.
 
     Args:

@@ -54,15 +54,11 @@ class VideoClips:
         InputError: No sequence has T annotated frames.
     """
 
-    def __init__(
-        self, sequences: Iterable[Sequence], config: VideoConfig, max_skip: Callable[[int], int]
-    ) -> None:
+    def __init__(self, sequences: Iterable[Sequence], config: VideoConfig, max_skip: Callable[[int], int]) -> None:
         self.config, self.max_skip = config, max_skip
         self.sequences = [s for s in sequences if len(s.annotations) >= config.frames]
         if not self.sequences:
-            raise InputError(
-                "training video", expected=f"a sequence of {config.frames} annotated frames", found="none"
-            )
+            raise InputError("training video", expected=f"a sequence of {config.frames} annotated frames", found="none")
 
     def draw(self, n: int, rng: np.random.Generator) -> TrainingClip:
         """Draws a clip.

@@ -81,9 +81,7 @@ def test_frames_and_labels_are_resampled_alike(seed: int, bend: float) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_pasted_objects_carry_their_labels(seed: int) -> None:
     empty_looking = (np.full((150, 200, 3), 100, np.uint8), encoded(12)[1])
-    config = replace(
-        BARE, max_objects=2, paste=replace(BARE.paste, donor_probability=1.0, behind_probability=0.0)
-    )
+    config = replace(BARE, max_objects=2, paste=replace(BARE.paste, donor_probability=1.0, behind_probability=0.0))
     clip = drawn(seed, [empty_looking] * 3, config, donor=encoded())
     # Only the donor's object is fully red; it is background or exactly one of the ids.
     for frame, label in zip(clip.frames, clip.labels, strict=True):
@@ -100,9 +98,7 @@ def test_pasted_objects_carry_their_labels(seed: int) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 3))
 def test_ids_are_compact_valid_and_all_shown_in_the_first_frame(scene: Scenes, seed: int, most: int) -> None:
-    config = replace(
-        BARE, max_objects=most, paste=PasteConfig(lookalike_probability=0.5, donor_probability=0.5)
-    )
+    config = replace(BARE, max_objects=most, paste=PasteConfig(lookalike_probability=0.5, donor_probability=0.5))
     clip = drawn(seed, [scene(0)] * 3, config, donor=scene(1))
     shown = np.bincount(clip.labels[0].ravel(), minlength=most + 1)[1:]
     np.testing.assert_array_equal(clip.valid, shown > 0)
@@ -121,9 +117,7 @@ def test_the_clip_has_the_stated_shapes_and_types(scene: Scenes) -> None:
 
 
 def test_a_lookalike_is_background() -> None:
-    config = replace(
-        BARE, max_objects=2, paste=replace(BARE.paste, lookalike_probability=1.0, lookalike_scale=(1, 1))
-    )
+    config = replace(BARE, max_objects=2, paste=replace(BARE.paste, lookalike_probability=1.0, lookalike_scale=(1, 1)))
     extra = 0
     for seed in range(8):
         clip = drawn(seed, [encoded(12)] * 3, config)
@@ -139,9 +133,7 @@ def test_what_lies_in_front_stays_in_front(scene: Scenes) -> None:
     paste = replace(BARE.paste, donor_probability=1.0, behind_probability=1.0, size=(0.9, 0.9))
     for seed in range(4):
         rngs = [np.random.default_rng(seed), np.random.default_rng(seed)]
-        with_donor = compose(
-            rngs[0], [encoded()] * 3, lambda: scene(0), replace(BARE, max_objects=1, paste=paste), "a"
-        )
+        with_donor = compose(rngs[0], [encoded()] * 3, lambda: scene(0), replace(BARE, max_objects=1, paste=paste), "a")
         without = compose(rngs[1], [encoded()] * 3, never, replace(BARE, max_objects=1), "b")
         assert with_donor is not None
         assert without is not None
@@ -167,9 +159,7 @@ def test_motion_grows_along_the_clip() -> None:
     steps = np.zeros(4)
     for seed in range(30):
         clip = drawn(seed, [encoded(20)] * 4, config)
-        overlap = [
-            ((a := clip.labels[0] == 1) & (b := label == 1)).sum() / (a | b).sum() for label in clip.labels
-        ]
+        overlap = [((a := clip.labels[0] == 1) & (b := label == 1)).sum() / (a | b).sum() for label in clip.labels]
         steps += overlap
     assert steps[0] == 30
     assert steps[0] > steps[1] > steps[3]

@@ -27,9 +27,7 @@ def test_an_image_is_read_in_full_where_the_crop_needs_it(photo: Path) -> None:
 
 
 @pytest.mark.parametrize(("least", "shape"), [(100, (101, 160)), (50, (51, 80)), (10, (26, 40))])
-def test_a_large_jpeg_is_decoded_small_and_its_labels_follow(
-    photo: Path, least: int, shape: tuple[int, int]
-) -> None:
+def test_a_large_jpeg_is_decoded_small_and_its_labels_follow(photo: Path, least: int, shape: tuple[int, int]) -> None:
     image, labels = read_labelled(photo, LABELS * 9, least)
     assert image.shape == (*shape, 3)
     assert labels.shape == shape

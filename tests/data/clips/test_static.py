@@ -46,9 +46,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_masks_without_objects_end_in_an_error_and_not_in_a_loop(stills: Path) -> None:
     for path in (stills / "masks").iterdir():
         write_mask(path, np.zeros((120, 160), np.uint8))
-    with pytest.raises(
-        InputError, match="expected an object of 30 pixels in a crop of 64; found none in 50 draws"
-    ):
+    with pytest.raises(InputError, match="expected an object of 30 pixels in a crop of 64; found none in 50 draws"):
         ClipDataset(StaticImages([stills], CONFIG), seed=0)[0]
 
 

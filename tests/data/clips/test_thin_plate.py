@@ -33,8 +33,7 @@ def test_the_basis_equals_a_plain_solution_point_by_point() -> None:
             system[i, j] = kernel(CONTROL[i], CONTROL[j])
     weights = np.linalg.solve(system, np.concatenate([values, np.zeros(3)]))
     expected = [
-        sum(w * kernel(p, c) for w, c in zip(weights, CONTROL, strict=False)) + weights[9:] @ (1, *p)
-        for p in POINTS
+        sum(w * kernel(p, c) for w, c in zip(weights, CONTROL, strict=False)) + weights[9:] @ (1, *p) for p in POINTS
     ]
     np.testing.assert_allclose(thin_plate_basis(CONTROL, POINTS) @ values, expected, atol=1e-9)
 
