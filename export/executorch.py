@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -45,7 +46,7 @@ STAGES = LOWERING_STAGES + 1
 
 _TIMED_CALLS = 10
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 def export_executorch(
@@ -248,11 +249,11 @@ def export(
         raise typer.Exit(1)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Entry point of `python -m export.executorch`."""
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `python -m export.executorch`; gives the exit code."""
     torch.set_grad_enabled(False)
-    run(app, argv)
+    return run(app, argv, program="python -m export.executorch")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -39,9 +39,11 @@ def dice_loss(probabilities: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
         valid: `[B, O]` bool; objects that the clip does not have are left out.
 
     Returns:
-        A scalar in 0..1; 0 when nothing is valid.
+        A scalar in 0..1, computed in float32 at least; 0 when nothing is valid.
     """
-    probabilities, masks = probabilities.flatten(2), masks.flatten(2)
+    # An object of 65,536 pixels would overflow float16.
+    dtype = torch.promote_types(probabilities.dtype, torch.float32)
+    probabilities, masks = probabilities.to(dtype).flatten(2), masks.to(dtype).flatten(2)
     overlap = (probabilities * masks).sum(-1)
     # One pixel of smoothing keeps an object that left the frame finite, and rewards its absence.
     ratio = (2 * overlap + 1) / (probabilities.sum(-1) + masks.sum(-1) + 1)

@@ -1,6 +1,6 @@
 """Networks on disk: safetensors with the network's configuration and provenance in the header.
 
-Nothing here can run code from a file: safetensors holds bytes, and a `.pth` is read with `weights_only=True`.
+Nothing here can run code from a file: safetensors holds numbers and text, no pickle.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mobilevos.errors import InputError
-from mobilevos.files import atomic_file
+from mobilevos.files import atomic_write_bytes
 from mobilevos.model.network import MemoryNetwork, NetworkConfig
-from mobilevos.model.variants import network_config, parse_network_config
+from mobilevos.model.variants import VARIANTS, network_config, parse_network_config
 
 __all__ = ["FORMAT", "load_network", "load_state", "load_tensors", "read_metadata", "save_network"]
 
@@ -43,6 +43,10 @@ def save_network(
         provenance: What is to be known of its making; anything JSON can hold.
         half: Stores floating-point tensors as float16, as shipped weights are.
         overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        InputError: The file cannot be written, or a number is not finite (in float16 where `half`): no such file could
+            be loaded again.
     """
     tensors = {
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
@@ -53,8 +57,9 @@ def save_network(
         "network": json.dumps(asdict(network.config), sort_keys=True),
         "provenance": json.dumps(provenance, sort_keys=True),
     }
-    with atomic_file(path, overwrite=overwrite) as temporary:
-        save_file(tensors, temporary, metadata)
+    _refuse_not_finite(tensors, f"the network to be written to {path}")
+    # As bytes first: a full disk then is an ordinary OSError, which `save_file` would hide in its own error type.
+    atomic_write_bytes(path, save(tensors, metadata), overwrite=overwrite)
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
@@ -93,11 +98,12 @@ def load_network(path: Path | str, *, expected_variant: str | None = None) -> Me
     """
     config = _config(Path(path), read_metadata(path)["network"])
     if expected_variant is not None and config != network_config(expected_variant):
+        known = config.name in VARIANTS and config.name != expected_variant
         raise InputError(
             f"{path} holds another network",
             expected=expected_variant,
-            found=config.name,
-            remedy=f"pass --model {config.name}",
+            found=config.name + (" of other dimensions" if config.name == expected_variant else ""),
+            remedy=f"pass --model {config.name}" if known else "",
         )
     network = MemoryNetwork(config)
     load_state(network, load_tensors(path), path)
@@ -122,32 +128,42 @@ def load_state(network: torch.nn.Module, tensors: dict[str, Tensor], source: Pat
     """Fills a network, every tensor accounted for.
 
     Raises:
-        InputError: A tensor is missing, left over, of another shape, or not finite.
+        InputError: A tensor is missing, left over, of another shape or kind of number, or not finite.
     """
     own = network.state_dict()
-    wrong = [name for name in own if name not in tensors or tensors[name].shape != own[name].shape]
+    wrong = [name for name in own if name not in tensors or not _fits(tensors[name], own[name])]
     extra = [name for name in tensors if name not in own]
     if wrong or extra:
         name = (wrong or extra)[0]
-        expected = str(tuple(own[name].shape)) if name in own else "no such tensor"
-        found = str(tuple(tensors[name].shape)) if name in tensors else "none"
         raise InputError(
             f"{source} does not fit the network ({len(wrong)} tensors wrong, {len(extra)} left over), first {name}",
-            expected=expected,
-            found=found,
+            expected=_describe(own[name]) if name in own else "no such tensor",
+            found=_describe(tensors[name]) if name in tensors else "none",
         )
+    converted = {name: tensors[name].to(own[name].dtype) for name in own}
+    _refuse_not_finite(converted, source)
+    network.load_state_dict(converted)
+
+
+def _fits(given: Tensor, own: Tensor) -> bool:
+    return given.shape == own.shape and given.is_floating_point() == own.is_floating_point()
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def _refuse_not_finite(tensors: dict[str, Tensor], source: Path | str) -> None:
     damaged = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if damaged:
-        raise InputError(
-            f"{source} holds numbers that are not finite", found=f"{damaged[0]} and {len(damaged) - 1} more"
-        )
-    network.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own})
+        more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        raise InputError(f"{source} holds numbers that are not finite", found=f"{damaged[0]}{more}")
 
 
 def _config(path: Path, given: dict[str, Any]) -> NetworkConfig:
     try:
         return parse_network_config(given)
-    except (OmegaConfBaseException, TypeError) as error:
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from mobilevos.contract import Dimensions
+from mobilevos.errors import InputError
 from mobilevos.model.decoder import Decoder
 from mobilevos.model.encoders import MemoryEncoder, QueryEncoder, QueryFeatures
 from mobilevos.model.memory_read import read_memory
 
 __all__ = ["MemoryNetwork", "NetworkConfig"]
+
+# Far above any use: a damaged or hostile header must not make this process ask for all memory.
+_MOST_CHANNELS = 4096
+_MOST_BLOCKS = 64
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,9 @@ class NetworkConfig:
         decoder_blocks: Decoder's separable blocks at strides 16, 8 and 4.
         aspp_channels: Channels of an ASPP branch; 0 for no ASPP.
         top_k: Memory positions that a query reads, None for all. For teachers: no mobile runtime delegates it.
+
+    Raises:
+        InputError: A number is out of range, or a list of three is not of three.
     """
 
     name: str
@@ -41,6 +50,29 @@ class NetworkConfig:
     decoder_blocks: tuple[int, int, int]
     aspp_channels: int = 0
     top_k: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("memory_channels", "decoder_channels", "decoder_blocks"):
+            value = tuple(getattr(self, name))  # a list, where it was read from YAML or JSON
+            _require(len(value) == 3, name, "three numbers, for strides 16, 8 and 4", list(value))
+            object.__setattr__(self, name, value)
+        channels = {"key_channels": (self.key_channels,), "value_channels": (self.value_channels,)}
+        channels |= {"memory_channels": self.memory_channels, "decoder_channels": self.decoder_channels}
+        for name, numbers in channels.items():
+            for number in numbers:
+                _require(1 <= number <= _MOST_CHANNELS, name, f"1 to {_MOST_CHANNELS} channels", number)
+        for name, numbers in {"memory_blocks": (self.memory_blocks,), "decoder_blocks": self.decoder_blocks}.items():
+            for number in numbers:
+                _require(0 <= number <= _MOST_BLOCKS, name, f"0 to {_MOST_BLOCKS} blocks", number)
+        _require(
+            0 <= self.aspp_channels <= _MOST_CHANNELS, "aspp_channels", f"0 to {_MOST_CHANNELS}", self.aspp_channels
+        )
+        _require(self.top_k is None or self.top_k >= 1, "top_k", "at least 1, or none", self.top_k)
+
+
+def _require(holds: bool, name: str, expected: str, found: Any) -> None:
+    if not holds:
+        raise InputError(f"model.{name}", expected=expected, found=str(found))
 
 
 class MemoryNetwork(nn.Module):

@@ -102,6 +102,21 @@ def load_imagenet_weights(trunk: Trunk, path: Path | str) -> None:
         InputError: The file is missing or damaged, or lacks one of the trunk's tensors.
     """
     path = Path(path)
+    given = _read_weights(path)
+    own = trunk.state_dict()
+    for name, tensor in own.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if name not in given or given[name].shape != tensor.shape:
+            found = "none" if name not in given else str(tuple(given[name].shape))
+            raise InputError(f"{path} does not fit the trunk", expected=f"{name} {tuple(tensor.shape)}", found=found)
+        own[name] = given[name].to(tensor.dtype)
+        if not torch.isfinite(own[name]).all():
+            raise InputError(f"{path} holds numbers that are not finite", found=name)
+    trunk.load_state_dict(own)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"no ImageNet weights at {path}", remedy="give trunk_weights=FILE (torchvision names)")
     try:
@@ -111,13 +126,9 @@ def load_imagenet_weights(trunk: Trunk, path: Path | str) -> None:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
     except Exception as error:  # the readers' error types differ by version; all mean the same to the user
-        raise InputError(f"{path} is not a readable weights file", found=str(error).splitlines()[0]) from error
-    own = trunk.state_dict()
-    for name, tensor in own.items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        if name not in given or given[name].shape != tensor.shape:
-            found = "none" if name not in given else str(tuple(given[name].shape))
-            raise InputError(f"{path} does not fit the trunk", expected=f"{name} {tuple(tensor.shape)}", found=found)
-        own[name] = given[name].to(tensor.dtype)
-    trunk.load_state_dict(own)
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} is not a readable weights file", found=reason) from error
+    if not isinstance(given, dict):
+        found = type(given).__name__
+        raise InputError(f"{path} is not a weights file", expected="tensors by torchvision's names", found=found)
+    return {name: tensor for name, tensor in given.items() if isinstance(tensor, Tensor)}

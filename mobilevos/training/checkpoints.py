@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,15 +50,23 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, provenance: dict[str, 
             "optimizer": checkpoint.optimizer.state_dict(),
             "config_hash": checkpoint.config_hash,
         }
-        torch.save(state, temporary / "state.pt")
-    for old in sorted(folder.glob("step-*"))[:-KEPT]:
+        buffer = io.BytesIO()  # a full disk then is an ordinary OSError; torch's own writer raises something else
+        torch.save(state, buffer)
+        (temporary / "state.pt").write_bytes(buffer.getvalue())
+    for old in [*_checkpoints(folder)[:-KEPT], *folder.glob(".step-*")]:  # the latter: cut off in the middle of a save
         shutil.rmtree(old)
     return target
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the highest step, or None."""
-    return max(folder.glob("step-*"), default=None)
+    return (_checkpoints(folder) or [None])[-1]
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """By step, the newest last."""
+    numbered = [path for path in folder.glob("step-*") if path.name.removeprefix("step-").isdecimal()]
+    return sorted(numbered, key=lambda path: int(path.name.removeprefix("step-")))
 
 
 def load_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -68,15 +77,28 @@ def load_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """
     try:
         state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
+        config_hash, optimizer, step = state["config_hash"], state["optimizer"], int(state["step"])
     except Exception as error:  # torch raises many types here; to the user they are one
-        raise InputError(f"{path / 'state.pt'} is not readable", found=str(error).splitlines()[0]) from error
-    if state["config_hash"] != checkpoint.config_hash:
+        raise _damaged(path / "state.pt", error) from error
+    if config_hash != checkpoint.config_hash:
         raise InputError(
             f"{path} was written by a run with another configuration",
             remedy="give another output=FOLDER, or repeat the run's own options (config.yaml beside it)",
         )
     for network, name in ((checkpoint.network, "network"), (checkpoint.average, "average")):
         file = path / f"{name}.safetensors"
-        load_state(network, load_tensors(file), file)
-    checkpoint.optimizer.load_state_dict(state["optimizer"])
-    checkpoint.step = int(state["step"])
+        try:
+            load_state(network, load_tensors(file), file)
+        except InputError as error:
+            raise _damaged(file, error) from error
+    try:
+        checkpoint.optimizer.load_state_dict(optimizer)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path / "state.pt", error) from error
+    checkpoint.step = step
+
+
+def _damaged(file: Path, error: Exception) -> InputError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    remedy = f"delete the folder {file.parent} to go on from the checkpoint before it"
+    return InputError(f"{file} is damaged", found=reason, remedy=remedy)

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mobilevos.errors import InputError
 from mobilevos.model.network import NetworkConfig
 from mobilevos.model.variants import parse_network_config
+from mobilevos.training.limits import check_limits
 
 __all__ = ["DataConfig", "LossConfig", "RunConfig", "TrainingConfig", "compose_config", "to_yaml"]
 
@@ -139,7 +140,7 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
     """The run that Hydra overrides (`stage=static training.steps=100 model=student_resnet18`) describe.
 
     Raises:
-        InputError: A key that does not exist (with the nearest that does), or a value of the wrong type.
+        InputError: A key that does not exist (with the nearest that does), a value of the wrong type or out of range.
     """
     store = ConfigStore.instance()
     store.store(name="run_schema", node=RunConfig)
@@ -148,9 +149,10 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
             composed = compose("config", overrides=list(overrides))
         config = cast(RunConfig, OmegaConf.to_object(composed))
         config.model = parse_network_config(config.model)
-        return config
     except (HydraException, OmegaConfBaseException) as error:
         raise _explain(error) from error
+    check_limits(config)
+    return config
 
 
 def _explain(error: Exception) -> InputError:

@@ -17,6 +17,9 @@ from rich.progress import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
+from mobilevos.errors import InputError
+from mobilevos.files import atomic_write_text
+
 __all__ = ["Journal"]
 
 
@@ -34,8 +37,8 @@ class Journal:
         self.every = every
         log = folder / "log.jsonl"
         kept = [line for line in log.read_text().splitlines() if _step_of(line) <= start] if log.exists() else []
-        self._log = log.open("w")
-        self._log.writelines(f"{line}\n" for line in kept)
+        atomic_write_text(log, "".join(f"{line}\n" for line in kept))
+        self._log = log.open("ab", buffering=0)  # nothing is held back that a kill, or a full disk, could lose
         self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -68,8 +71,10 @@ class Journal:
         speed = images * (step - self._last) / (now - self._since)
         self._since, self._last = now, step
         line = {"step": step, **values, "images_per_second": round(speed, 2)}
-        self._log.write(json.dumps(line) + "\n")
-        self._log.flush()
+        try:
+            self._log.write(f"{json.dumps(line)}\n".encode())
+        except OSError as error:
+            raise InputError(f"cannot write {self._log.name}", found=error.strerror or str(error)) from error
         for name, value in line.items():
             self._events.add_scalar(name, value, step)
         status = f"loss {values['loss']:.4f}  {speed:.1f} images/s"

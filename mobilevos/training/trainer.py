@@ -117,16 +117,11 @@ def _step(state: Checkpoint, batch: ClipBatch, config: RunConfig, device: torch.
 
     logits = clip_logits(state.network, frames, object_masks(labels[:, 0], objects), valid)
     losses = clip_losses(logits, labels[:, 1:], valid, config.losses, hardest)
-    loss = float(losses["loss"].detach())
-    if not math.isfinite(loss):
-        raise InputError(
-            f"the loss of step {state.step + 1} is {loss}",
-            found=f"clips {', '.join(batch.names)}",
-            remedy="lower training.learning_rate, or look at these clips",
-        )
+    _refuse_not_finite("loss", losses["loss"], state, batch)
     state.optimizer.zero_grad(set_to_none=True)
     losses["loss"].backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), training.gradient_clip)
+    _refuse_not_finite("gradient's norm", norm, state, batch)  # before it reaches the weights and a checkpoint
     state.optimizer.step()
     update_average(state.average, state.network, training.ema_decay, state.step)
     state.step += 1
@@ -134,13 +129,24 @@ def _step(state: Checkpoint, batch: ClipBatch, config: RunConfig, device: torch.
     return values | {"gradient_norm": float(norm), "learning_rate_factor": factor}
 
 
+def _refuse_not_finite(name: str, value: Tensor, state: Checkpoint, batch: ClipBatch) -> None:
+    if not math.isfinite(float(value.detach())):
+        raise InputError(
+            f"the {name} of step {state.step + 1} is {float(value.detach())}",
+            found=f"clips {', '.join(batch.names)}",
+            remedy="lower training.learning_rate, or look at these clips",
+        )
+
+
 def _initial_state(config: RunConfig, device: torch.device) -> Checkpoint:
+    if config.init and config.trunk_weights:
+        raise InputError("init and trunk_weights are both given", remedy="give one: init holds a trunk already")
     if config.init:
         network = load_network(config.init)
         if network.config != config.model:
-            raise InputError(
-                f"{config.init} holds another network", expected=config.model.name, found=network.config.name
-            )
+            same = network.config.name == config.model.name
+            found = network.config.name + (" of other dimensions" if same else "")
+            raise InputError(f"{config.init} holds another network", expected=config.model.name, found=found)
     else:
         network = build_network(config.model, trunk_weights=config.trunk_weights or None, seed=config.seed)
     network = _place(network, device)
@@ -156,6 +162,8 @@ def _place(network: MemoryNetwork, device: torch.device) -> MemoryNetwork:
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"device={name}", expected="auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda", found="no CUDA device", remedy="give device=cpu")
     return torch.device(name)

@@ -131,12 +131,15 @@ def test_a_removed_object_is_forgotten_and_the_others_stay(colour_engine, paint,
 
 
 def test_a_video_goes_on_after_its_last_object_was_removed(colour_engine, paint):
-    tracker = Tracker(colour_engine())
+    engine = colour_engine()
+    tracker = Tracker(engine)
     frame, mask = paint({5: (0, 0), 6: (1, 1)})
     tracker.step(frame, mask)
     tracker.remove(6)
     tracker.remove(5)
+    engine.calls.clear()
     assert tracker.step(frame).ids == ()
+    assert engine.calls == []
     np.testing.assert_array_equal(tracker.step(frame, mask).labels, mask)
 
 

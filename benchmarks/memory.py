@@ -1,0 +1,159 @@
+"""`python -m benchmarks.memory`: a long clip must cost no more memory and time at its end than at its start."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Annotated
+
+import numpy as np
+import psutil
+import typer
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track as progress
+
+from benchmarks.machine import describe_machine
+from benchmarks.tables import rich_table
+from export.executorch import parse_size
+from mobilevos.commands.entry import run
+from mobilevos.data.synthetic import SyntheticClip
+from mobilevos.engines import open_engine
+from mobilevos.files import atomic_file, atomic_write_text
+from mobilevos.tracking import Tracker
+
+__all__ = ["Growth", "growth", "main", "measure"]
+
+MEMORY_LIMIT = 1.02
+TIME_LIMIT = 1.05
+_WARM_UP = 10
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What changed over a long clip.
+
+    Attributes:
+        early_bytes: Resident memory of the process at the early frame.
+        late_bytes: At the last frame.
+        early_ms: Median step of the first frames after the warm-up, in milliseconds.
+        late_ms: Median step of as many last frames.
+    """
+
+    early_bytes: int
+    late_bytes: int
+    early_ms: float
+    late_ms: float
+
+    @property
+    def memory_ratio(self) -> float:
+        """Memory late over early."""
+        return self.late_bytes / self.early_bytes
+
+    @property
+    def time_ratio(self) -> float:
+        """Step time late over early."""
+        return self.late_ms / self.early_ms
+
+    @property
+    def flat(self) -> bool:
+        """Whether neither grew by more than its limit."""
+        return self.memory_ratio <= MEMORY_LIMIT and self.time_ratio <= TIME_LIMIT
+
+
+def measure(
+    tracker: Tracker, frames: Iterable[NDArray[np.uint8]], first_mask: NDArray[np.uint8]
+) -> tuple[list[int], list[float]]:
+    """Resident bytes of this process after each step, and milliseconds of each step."""
+    process = psutil.Process()
+    resident, step_ms = [], []
+    for index, frame in enumerate(frames):
+        start = perf_counter_ns()
+        tracker.step(frame, first_mask if index == 0 else None)
+        step_ms.append((perf_counter_ns() - start) / 1e6)
+        resident.append(process.memory_info().rss)
+    return resident, step_ms
+
+
+def growth(resident: list[int], step_ms: list[float], early: int) -> Growth:
+    """Compares frame `early` (counted from 1) with the last, and the first steps with the last.
+
+    Args:
+        resident: Bytes after each step, more than `early`.
+        step_ms: Milliseconds of each step.
+        early: The frame, beyond the warm-up of 10; as many steps are compared.
+    """
+    return Growth(
+        resident[early - 1],
+        resident[-1],
+        statistics.median(step_ms[_WARM_UP : _WARM_UP + early]),
+        statistics.median(step_ms[-early:]),
+    )
+
+
+@app.command()
+def memory(
+    frames: Annotated[int, typer.Option(min=111, help="Length of the clip.")] = 1000,
+    size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH; that of the bundle, where one is given.")] = "96x160",
+    objects: Annotated[int, typer.Option(min=1, help="Objects to track.")] = 2,
+    checkpoint: Annotated[Path | None, typer.Option(help="Of the eager engine; the shipped student by default.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Run this ExecuTorch bundle instead.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the engine.")] = 1,
+    output: Annotated[Path, typer.Option(help="Folder of the report and the plot.")] = Path("build/benchmarks"),
+) -> None:
+    """Track a long synthetic clip and compare memory and time at frame 100 with those at its end.
+
+    Exits with 1 if the memory grew by more than 2 % or the step time by more than 5 %.
+    """
+    console = Console()
+    height, width = parse_size(size)
+    engine = open_engine("executorch" if bundle else "eager", checkpoint=checkpoint, bundle=bundle, threads=threads)
+    clip = SyntheticClip(0, frames, engine.info.input_size or (height, width), objects)
+    shown = progress(clip, engine.info.name, total=frames, console=console, transient=True)
+    resident, step_ms = measure(Tracker(engine), shown, clip.mask(0))
+    result = growth(resident, step_ms, early=100)
+
+    rows = [
+        ("resident memory", f"{result.early_bytes / 1e6:.1f} MB", f"{result.late_bytes / 1e6:.1f} MB")
+        + (f"{result.memory_ratio:.3f}", f"{MEMORY_LIMIT}"),
+        ("step, median of 100", f"{result.early_ms:.1f} ms", f"{result.late_ms:.1f} ms")
+        + (f"{result.time_ratio:.3f}", f"{TIME_LIMIT}"),
+    ]
+    title = f"{engine.info.name}, {frames} frames of {clip.size[0]}x{clip.size[1]}, {objects} objects"
+    console.print(rich_table(title, ("", "frame 100", f"frame {frames}", "ratio", "limit"), rows))
+    report = {"engine": engine.describe(), "machine": describe_machine(), "frames": frames, "size": clip.size}
+    report |= {"objects": objects, "threads": threads, "flat": result.flat, **asdict(result)}
+    report |= {"resident_bytes": resident, "step_ms": step_ms}
+    atomic_write_text(output / "memory.json", json.dumps(report) + "\n")
+    _plot(resident, step_ms, title, output / "memory.png")
+    console.print(f"report: {output / 'memory.json'}, plot: {output / 'memory.png'}", soft_wrap=True, highlight=False)
+    if not result.flat:
+        raise typer.Exit(1)
+
+
+def _plot(resident: list[int], step_ms: list[float], title: str, path: Path) -> None:
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    top, bottom = figure.subplots(2, sharex=True)
+    top.plot(np.array(resident) / 1e6)
+    top.set(title=title, ylabel="resident memory, MB", ylim=(0, max(resident) / 1e6 * 1.1))
+    bottom.plot(step_ms, linewidth=0.5)
+    bottom.set(xlabel="frame", ylabel="step, ms", ylim=(0, float(np.percentile(step_ms, 99)) * 1.3))
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `python -m benchmarks.memory`; gives the exit code."""
+    return run(app, argv, program="benchmarks.memory")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
