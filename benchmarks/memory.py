@@ -102,9 +102,13 @@ def growth(resident: list[int], step_ms: list[float], early: int) -> Growth:
 @app.command()
 def memory(
     frames: Annotated[int, typer.Option(min=111, help="Length of the clip.")] = 1000,
-    size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH; that of the bundle, where one is given.")] = "96x160",
+    size: Annotated[
+        str, typer.Option(help="Frame size HEIGHTxWIDTH; that of the bundle, where one is given.")
+    ] = "96x160",
     objects: Annotated[int, typer.Option(min=1, help="Objects to track.")] = 2,
-    checkpoint: Annotated[Path | None, typer.Option(help="Of the eager engine; the shipped student by default.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Of the eager engine; the shipped student by default.")
+    ] = None,
     bundle: Annotated[Path | None, typer.Option(help="Run this ExecuTorch bundle instead.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the engine.")] = 1,
     output: Annotated[Path, typer.Option(help="Folder of the report and the plot.")] = Path("build/benchmarks"),
@@ -121,12 +125,10 @@ def memory(
     resident, step_ms = measure(Tracker(engine), shown, clip.mask(0))
     result = growth(resident, step_ms, early=100)
 
-    rows = [
-        ("resident memory", f"{result.early_bytes / 1e6:.1f} MB", f"{result.late_bytes / 1e6:.1f} MB")
-        + (f"{result.memory_ratio:.3f}", f"{MEMORY_LIMIT}"),
-        ("step, median of 100", f"{result.early_ms:.1f} ms", f"{result.late_ms:.1f} ms")
-        + (f"{result.time_ratio:.3f}", f"{TIME_LIMIT}"),
-    ]
+    early, late = (f"{size / 1e6:.1f} MB" for size in (result.early_bytes, result.late_bytes))
+    rows = [("resident memory", early, late, f"{result.memory_ratio:.3f}", f"{MEMORY_LIMIT}")]
+    early, late = (f"{ms:.1f} ms" for ms in (result.early_ms, result.late_ms))
+    rows.append(("step, median of 100", early, late, f"{result.time_ratio:.3f}", f"{TIME_LIMIT}"))
     title = f"{engine.info.name}, {frames} frames of {clip.size[0]}x{clip.size[1]}, {objects} objects"
     console.print(rich_table(title, ("", "frame 100", f"frame {frames}", "ratio", "limit"), rows))
     report = {"engine": engine.describe(), "machine": describe_machine(), "frames": frames, "size": clip.size}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.layers import Layer, assign_layers
 
-__all__ = ["OperatorTime", "OperatorType", "by_type", "record_etdump", "read_etdump"]
+__all__ = ["OperatorTime", "OperatorType", "by_type", "read_etdump", "record_etdump"]
 
 _STEP = "Method::execute"
 

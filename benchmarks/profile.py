@@ -114,12 +114,19 @@ def _operator_table(component: str, step_ms: float, operators: list[OperatorTime
         for one in costliest[:rows]
     ]
     headers = ("operator", "layer", "ms p50", "share", "GFLOP/s")
-    return rich_table(f"{component}: the costliest operators", headers, cells, caption)
+    title = f"{component}: the costliest operators"
+    return rich_table(title, headers, cells, text_columns=2, caption=caption)
 
 
 def _type_table(types: list[OperatorType]) -> Any:
     cells = [
-        (one.name, str(one.count), f"{one.ms:.2f}", f"{100 * one.share:.1f} %", f"{one.gflops:.0f}" if one.gflops else "")
+        (
+            one.name,
+            str(one.count),
+            f"{one.ms:.2f}",
+            f"{100 * one.share:.1f} %",
+            f"{one.gflops:.0f}" if one.gflops else "",
+        )
         for one in types
     ]
     return rich_table("by type", ("type", "operators", "ms", "share", "GFLOP/s"), cells)

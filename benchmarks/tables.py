@@ -11,17 +11,30 @@ __all__ = ["markdown_table", "rich_table"]
 Rows = Sequence[Sequence[str]]
 
 
-def rich_table(title: str, headers: Sequence[str], rows: Rows, caption: str | None = None) -> Table:
-    """A table for the terminal; the first column is text, the others are numbers."""
+def rich_table(
+    title: str, headers: Sequence[str], rows: Rows, *, text_columns: int = 1, caption: str | None = None
+) -> Table:
+    """A table for the terminal.
+
+    Args:
+        title: Above it.
+        headers: One per column.
+        rows: One cell per column.
+        text_columns: First columns that are text; the others are numbers, on the right.
+        caption: Below it.
+    """
     table = Table(title=title, caption=caption, caption_justify="left")
     for place, header in enumerate(headers):
-        table.add_column(header, justify="left" if place == 0 else "right")
+        if place < text_columns:
+            table.add_column(header, overflow="fold")
+        else:  # a narrow terminal may break the header, but no number
+            table.add_column(header, justify="right", min_width=max((len(row[place]) for row in rows), default=0))
     for row in rows:
         table.add_row(*row)
     return table
 
 
 def markdown_table(headers: Sequence[str], rows: Rows) -> str:
-    """The same in GitHub's Markdown, ending with a newline. A `|` in a cell is escaped."""
+    """The same in GitHub's Markdown, ending with a newline; the first column is text."""
     lines = [list(headers), ["---", *["---:"] * (len(headers) - 1)], *map(list, rows)]
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)

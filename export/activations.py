@@ -54,4 +54,4 @@ def record_activations(engine: Engine, dimensions: Dimensions, seed: int = 0) ->
 
 
 def _image(frame: np.ndarray) -> Array:
-    return np.ascontiguousarray(frame.transpose(2, 0, 1)[None], np.float32) / 255
+    return np.ascontiguousarray(frame.transpose(2, 0, 1)[None], np.float32) / np.float32(255)

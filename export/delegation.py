@@ -14,7 +14,7 @@ from torch.fx import GraphModule
 
 __all__ = ["DelegationReport", "LeftOperator", "delegation_report", "record_refusals"]
 
-_PLUMBING = ("getitem", "executorch_call_delegate", "alloc")
+_PLUMBING = ("getitem", "executorch_call_delegate")
 _PARTITIONER = "executorch.backends.xnnpack"
 
 
@@ -68,7 +68,7 @@ def delegation_report(graph: GraphModule, refusals: Counter[tuple[str, str]]) ->
     for name, breakdown in info.delegation_by_operator.items():
         if not breakdown.non_delegated:
             continue
-        if any(word in name for word in _PLUMBING):
+        if name in _PLUMBING:
             plumbing += breakdown.non_delegated
         else:
             left.append(LeftOperator(name, breakdown.non_delegated, _reason(name, refusals)))

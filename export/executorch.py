@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +17,6 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from mobilevos.commands.entry import run
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -27,6 +28,7 @@ from export.lowering import LOWERING_STAGES, LoweredProgram, lower
 from export.parity import FP32_GATE, Difference, compare
 from export.report import ComponentReport, ExportReport, report_table
 from mobilevos.bundle import Bundle
+from mobilevos.commands.entry import run
 from mobilevos.contract import COMPONENTS, STRIDE, Dimensions
 from mobilevos.engines.eager import EagerEngine
 from mobilevos.engines.engine import Array, Engine, Query
@@ -132,8 +134,8 @@ def _check(
                 found=f"{difference.relative:.1e}",
             )
         eager_ms, latency_ms = _time_in_turn(
-            lambda name=name: _call(eager, name, activations),
-            lambda name=name: _call(engine, name, activations),
+            partial(_call, eager, name, activations),
+            partial(_call, engine, name, activations),
         )
         reports[name] = ComponentReport(
             program.operators[name], difference, latency_ms, eager_ms, program.method_bytes[name]
@@ -182,12 +184,12 @@ def parse_size(text: str) -> tuple[int, int]:
     """`480x864` to `(480, 864)`: rows and columns of the frame, each raised to the next multiple of 16.
 
     Raises:
-        InputError: Not two positive whole numbers.
+        InputError: Not two positive whole numbers of at most five digits.
     """
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f"--size {text}", expected="HEIGHTxWIDTH in pixels, as 480x864")
-    height, width = (-(-int(part) // STRIDE) * STRIDE for part in parts)
+    match = re.fullmatch(r"0*([1-9]\d{0,4})x0*([1-9]\d{0,4})", text, re.ASCII | re.IGNORECASE)
+    if match is None:
+        raise InputError(f"--size {text[:40]!r}", expected="HEIGHTxWIDTH in pixels, as 480x864")
+    height, width = (-(-int(side) // STRIDE) * STRIDE for side in match.groups())
     return height, width
 
 

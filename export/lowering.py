@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -75,6 +76,6 @@ def _delegated_bytes(graph: GraphModule) -> int:
     total = 0
     for module in graph.children():
         if instructions := getattr(module, "processed_bytes", None):
-            weights = module.named_data_store_output.buffers if module.named_data_store_output else []
-            total += len(instructions) + sum(len(getattr(w, "buffer", w)) for w in weights)
+            store: Any = module.named_data_store_output
+            total += len(instructions) + sum(len(weights.buffer) for weights in (store.buffers if store else ()))
     return total

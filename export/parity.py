@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import inf, log10
+from math import inf, isfinite, log10
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class Difference:
         max_abs: Largest absolute difference.
         relative: The same, as a fraction of the reference's range (largest minus smallest value).
         sqnr_db: Signal to noise ratio in decibels: power of the reference over power of the difference; infinite
-            when they are equal.
+            when they are equal, minus infinite when the reference is zero and the other is not.
     """
 
     max_abs: float
@@ -31,15 +31,15 @@ class Difference:
     sqnr_db: float
 
     def to_json(self) -> dict[str, Any]:
-        """As the manifest holds it; an infinite ratio is null, which JSON can say."""
-        return asdict(self) | {"sqnr_db": None if self.sqnr_db == inf else self.sqnr_db}
+        """As the manifest holds it; a ratio that is not finite is null, since JSON has no word for it."""
+        return asdict(self) | {"sqnr_db": self.sqnr_db if isfinite(self.sqnr_db) else None}
 
 
 def compare(reference: NDArray[np.float32], actual: NDArray[np.float32]) -> Difference:
-    """The difference of two arrays of one shape; anything that is not finite in `actual` makes it infinite."""
+    """The difference of two arrays of one shape, computed in float64; infinite if either is not finite anywhere."""
     if reference.shape != actual.shape:
         raise ValueError(f"shapes {reference.shape} and {actual.shape} differ")
-    if not np.isfinite(actual).all():
+    if not (np.isfinite(reference).all() and np.isfinite(actual).all()):
         return Difference(inf, inf, -inf)
     signal, noise = reference.astype(np.float64), actual.astype(np.float64) - reference
     max_abs = float(np.abs(noise).max())

@@ -55,16 +55,7 @@ class Bundle:
         manifest = _read_manifest(folder / MANIFEST)
         validate_manifest(manifest, folder / MANIFEST)
         for name, facts in manifest["files"].items():
-            path = resolve_inside(folder, name)
-            if not path.is_file():
-                raise InputError(f"{path} is missing from the bundle", remedy="export the bundle again")
-            if verify and (path.stat().st_size != facts["bytes"] or sha256_of(path) != facts["sha256"]):
-                raise InputError(
-                    f"{path} is damaged or was exchanged",
-                    expected=f"{facts['bytes']} bytes, SHA-256 {facts['sha256'][:12]}...",
-                    found=f"{path.stat().st_size} bytes, SHA-256 {sha256_of(path)[:12]}...",
-                    remedy="export the bundle again",
-                )
+            _check_file(resolve_inside(folder, name), facts, verify=verify)
         return cls(folder, manifest, _dimensions(manifest))
 
     @property
@@ -97,14 +88,25 @@ def component_table(dimensions: Dimensions) -> dict[str, dict[str, Any]]:
 def validate_manifest(manifest: Any, source: Path) -> None:
     """Checks a manifest against the schema, and its components against the contract.
 
+    Args:
+        manifest: What a JSON file held, whatever it was.
+        source: The file, for the message.
+
     Raises:
         InputError: With the first thing that is wrong.
     """
+    try:
+        _validate(manifest, source)
+    except RecursionError as error:
+        raise InputError(f"{source} is not a bundle manifest", found="too deep a nesting") from error
+
+
+def _validate(manifest: Any, source: Path) -> None:
     if isinstance(manifest, dict) and manifest.get("schema") != SCHEMA_VERSION:
         raise InputError(
             f"{source} is of another version",
             expected=f"schema {SCHEMA_VERSION}",
-            found=str(manifest.get("schema"))[:40],
+            found=repr(manifest.get("schema"))[:40],
             remedy="export the bundle again with this version",
         )
     error = jsonschema.exceptions.best_match(_validator().iter_errors(manifest))
@@ -117,37 +119,59 @@ def validate_manifest(manifest: Any, source: Path) -> None:
                 f"{source}: component {name} does not follow the contract", remedy="export the bundle again"
             )
         if entry["file"] not in manifest["files"]:
-            raise InputError(f"{source}: component {name} names an unlisted file", found=entry["file"][:80])
+            raise InputError(f"{source}: component {name} names an unlisted file", found=repr(entry["file"][:80]))
 
 
 def _dimensions(manifest: dict[str, Any]) -> Dimensions:
     features = {
         spec["name"]: spec["shape"][1] for spec in manifest["components"]["decode"]["inputs"] if len(spec["shape"]) > 1
     }
-    channels = tuple(features.get(f"feature{stride}", 1) for stride in (16, 8, 4))
     frame, memory = manifest["input"], manifest["memory"]
+    # int(): to JSON, 2.0 is an integer too.
     return Dimensions(
-        frame["height"],
-        frame["width"],
-        memory["frames"],
-        manifest["objects"],
-        memory["key_channels"],
-        memory["value_channels"],
-        (channels[0], channels[1], channels[2]),
+        int(frame["height"]),
+        int(frame["width"]),
+        int(memory["frames"]),
+        int(manifest["objects"]),
+        int(memory["key_channels"]),
+        int(memory["value_channels"]),
+        (int(features.get("feature16", 1)), int(features.get("feature8", 1)), int(features.get("feature4", 1))),
     )
 
 
-def _read_manifest(path: Path) -> Any:
-    if not path.is_file():
-        raise InputError(
-            f"{path.parent} is not a bundle",
-            expected=MANIFEST,
-            remedy="make one with `python -m export.executorch`",
-        )
+def _check_file(path: Path, facts: dict[str, Any], *, verify: bool) -> None:
     try:
-        return json.loads(path.read_bytes())
+        if not path.is_file():
+            raise InputError(f"{path} is missing from the bundle", remedy="export the bundle again")
+        if not verify:
+            return
+        size, sha256 = path.stat().st_size, sha256_of(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}", found=error.strerror or str(error)) from error
+    if (size, sha256) != (facts["bytes"], facts["sha256"]):
+        raise InputError(
+            f"{path} is damaged or was exchanged",
+            expected=f"{facts['bytes']} bytes, SHA-256 {facts['sha256'][:12]}...",
+            found=f"{size} bytes, SHA-256 {sha256[:12]}...",
+            remedy="export the bundle again",
+        )
+
+
+def _read_manifest(path: Path) -> Any:
+    try:
+        if not path.is_file():
+            raise InputError(
+                f"{path.parent} is not a bundle",
+                expected=MANIFEST,
+                remedy="make one with `python -m export.executorch`",
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}", found=error.strerror or str(error)) from error
+    try:
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not readable", found=str(error).splitlines()[0]) from error
+        raise InputError(f"{path} is not JSON", found=str(error)) from error
 
 
 @cache

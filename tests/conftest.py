@@ -9,9 +9,13 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from mobilevos.model.network import MemoryNetwork
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,12 +35,14 @@ def data_root() -> Path:
 
 @pytest.fixture(scope="session")
 def random_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A MobileNetV2 student that never learnt anything: its masks are poor, and always the same."""
+    """A MobileNetV2 student that never learnt anything: its masks are poor, lively, and always the same."""
     from mobilevos.model.checkpoint import save_network
     from mobilevos.model.variants import build_network
 
+    network = build_network("mobilenet_v2", seed=0)
+    _settle_batch_norm(network)
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_network(build_network("mobilenet_v2", seed=0), path, provenance={"made": "for tests"})
+    save_network(network, path, provenance={"made": "for tests"})
     return path
 
 
@@ -51,6 +57,27 @@ def small_bundle(random_checkpoint: Path, tmp_path_factory: pytest.TempPathFacto
     output = tmp_path_factory.mktemp("bundles") / "small"
     export_executorch(network, network.dimensions(64, 96, 2, 1), output, checkpoint_sha256=sha256_of(random_checkpoint))
     return output
+
+
+def _settle_batch_norm(network: MemoryNetwork) -> None:
+    """Gives a random network the statistics of a clip: without them its logits are the same everywhere."""
+    import torch
+
+    from mobilevos.data.synthetic import SyntheticClip
+
+    clip = SyntheticClip(seed=0, length=8, size=(64, 96))
+    images = torch.stack([torch.from_numpy(frame).permute(2, 0, 1) / 255 for frame in clip])
+    masks = torch.stack([torch.from_numpy(clip.mask(t) == 1).float()[None] for t in range(len(clip))])
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # the plain mean of what it sees
+            module.reset_running_stats()
+    network.train()
+    with torch.no_grad():
+        query = network.encode_query(images)
+        values = network.encode_memory(query, masks, torch.zeros_like(masks))
+        network.decode(network.read_memory(query.key, query.key[:, :, None], values[:, None, :, None]), query)
+    network.eval()
 
 
 def pytest_configure() -> None:

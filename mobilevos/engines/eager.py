@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,8 +67,8 @@ class EagerEngine(Engine):
     @torch.inference_mode()
     def read_memory(self, query: Query, memory_keys: Array, memory_values: Array) -> Array:
         """See `Engine.read_memory`."""
-        arrays = (self._tensor(array) for array in (query.key, memory_keys, memory_values))
-        return _array(read_rows(*arrays, self._network.config.top_k))
+        key, keys, values = (self._tensor(array) for array in (query.key, memory_keys, memory_values))
+        return _array(read_rows(key, keys, values, self._network.config.top_k))
 
     @torch.inference_mode()
     def decode(self, readout: Array, query: Query) -> Array:
@@ -77,6 +78,8 @@ class EagerEngine(Engine):
         return _array(self._network.decode(self._tensor(readout), QueryFeatures(*(self._tensor(f) for f in features))))
 
     def _tensor(self, array: Array) -> Tensor:
+        if min(array.strides, default=0) < 0:  # which PyTorch does not know; any others are taken as they are
+            array = np.ascontiguousarray(array)
         return torch.from_numpy(array).to(self._device)
 
 

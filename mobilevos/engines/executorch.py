@@ -4,37 +4,33 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mobilevos.bundle import Bundle
 from mobilevos.contract import Signature, signatures
 from mobilevos.engines.engine import Array, Engine, EngineInfo, Query
+from mobilevos.engines.executorch_program import BundlePrograms, check_identifier, set_threads
 from mobilevos.errors import InputError
-
-if TYPE_CHECKING:
-    from executorch.runtime import Method, Program
 
 __all__ = ["ExecutorchEngine", "check_identifier"]
 
-_IDENTIFIER = b"ET12"
-
 
 class ExecutorchEngine(Engine):
-    """Runs a bundle's `.pte`. Methods are loaded on their first call.
+    """Runs a bundle's `.pte`.
 
-    The runtime takes what it is given: other strides give wrong numbers, and a foreign file ends the process. So every
-    input is checked against the contract and laid out in C order, and every file before it is opened.
+    The runtime takes what it is given: other strides give wrong numbers, without an error. So every input is checked
+    against the contract and laid out in C order; one that lies so already is handed over without a copy of its own.
 
     Args:
         bundle: Of target `executorch`.
         fused: Run `segment` as one program; otherwise as its three components.
-        threads: CPU threads of ExecuTorch's pool, for the whole process; None leaves its own choice.
+        threads: CPU threads of ExecuTorch's pool, for this engine and every other of the process; None leaves the
+            pool as it is.
 
     Raises:
-        InputError: ExecuTorch is not installed, or the bundle is of another target or is no program.
+        InputError: ExecuTorch is not installed, or the bundle is of another target, is no program, or has methods
+            that do not follow the contract.
     """
 
     def __init__(self, bundle: Bundle, *, fused: bool = True, threads: int | None = None) -> None:
@@ -44,12 +40,9 @@ class ExecutorchEngine(Engine):
             raise InputError("ExecuTorch is not installed", remedy="pip install 'mobilevos[executorch]'")
         self._bundle, self._fused = bundle, fused
         self._signatures = signatures(bundle.dimensions)
-        self._programs: dict[Path, Program] = {}
-        self._methods: dict[str, Method] = {}
         if threads is not None:
-            _set_threads(threads)
-        for component in self._signatures:
-            self._program(bundle.artefact(component)[0])
+            set_threads(threads)
+        self._programs = BundlePrograms(bundle)
         d = bundle.dimensions
         self._info = EngineInfo(
             name=f"executorch-{bundle.precision}",
@@ -117,42 +110,14 @@ class ExecutorchEngine(Engine):
 
         signature = self._signatures[component]
         _check_inputs(signature, inputs)
-        # In C order whatever the caller's strides: ExecuTorch would read other strides wrongly, without an error.
         tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in inputs]
-        outputs = self._method(component).execute(tensors)
-        return [output.numpy() for output in outputs]
-
-    def _method(self, component: str) -> Method:
-        if component not in self._methods:
-            path, name = self._bundle.artefact(component)
-            method = self._program(path).load_method(name)
-            if method is None:
-                raise InputError(f"{path} has no method {name}", remedy="export the bundle again")
-            self._methods[component] = method
-        return self._methods[component]
-
-    def _program(self, path: Path) -> Program:
-        if path not in self._programs:
-            check_identifier(path)
-            from executorch.runtime import Runtime
-
-            try:
-                self._programs[path] = Runtime.get().load_program(path)
-            except RuntimeError as error:
-                raise InputError(f"{path} is not a readable program", found=str(error).splitlines()[0]) from error
-        return self._programs[path]
-
-
-def check_identifier(path: Path) -> None:
-    """Refuses a file that is not an ExecuTorch program, before the runtime would end the process over it.
-
-    Raises:
-        InputError: Bytes 4 to 7 are not `ET12`.
-    """
-    with path.open("rb") as file:
-        head = file.read(8)
-    if head[4:] != _IDENTIFIER:
-        raise InputError(f"{path} is not an ExecuTorch program", expected="the identifier ET12", found=repr(head[4:]))
+        try:
+            outputs = self._programs.method(component)(tensors)
+        except RuntimeError as error:
+            raise InputError(
+                f"{self._bundle.folder} cannot run {component}", found=str(error), remedy="export the bundle again"
+            ) from error
+        return [output.numpy() for output in outputs]  # the runtime's copies: its own buffers serve the next call
 
 
 def _check_inputs(signature: Signature, inputs: tuple[Array, ...]) -> None:
@@ -163,10 +128,3 @@ def _check_inputs(signature: Signature, inputs: tuple[Array, ...]) -> None:
                 expected=f"float32 {list(spec.shape)}",
                 found=f"{array.dtype} {list(array.shape)}",
             )
-
-
-def _set_threads(threads: int) -> None:
-    from executorch.extension.pybindings import portable_lib
-
-    if portable_lib._threadpool_get_thread_count() != threads:
-        portable_lib._unsafe_reset_threadpool(threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -70,7 +69,7 @@ class NetworkConfig:
         _require(self.top_k is None or self.top_k >= 1, "top_k", "at least 1, or none", self.top_k)
 
 
-def _require(holds: bool, name: str, expected: str, found: Any) -> None:
+def _require(holds: bool, name: str, expected: str, found: object) -> None:
     if not holds:
         raise InputError(f"model.{name}", expected=expected, found=str(found))
 

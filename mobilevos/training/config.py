@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 from hydra import compose, initialize_config_module
@@ -18,7 +19,7 @@ from mobilevos.model.network import NetworkConfig
 from mobilevos.model.variants import parse_network_config
 from mobilevos.training.limits import check_limits
 
-__all__ = ["DataConfig", "LossConfig", "RunConfig", "TrainingConfig", "compose_config", "to_yaml"]
+__all__ = ["DataConfig", "LossConfig", "RunConfig", "TrainingConfig", "compose_config", "config_hash", "to_yaml"]
 
 
 @dataclass
@@ -149,7 +150,9 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
             composed = compose("config", overrides=list(overrides))
         config = cast(RunConfig, OmegaConf.to_object(composed))
         config.model = parse_network_config(config.model)
-    except (HydraException, OmegaConfBaseException) as error:
+    except InputError:
+        raise
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra's own ValueError: `stage=3`
         raise _explain(error) from error
     check_limits(config)
     return config
@@ -157,7 +160,7 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
 
 def _explain(error: Exception) -> InputError:
     cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
     key = str(getattr(cause, "full_key", "") or "")
     known = _keys(OmegaConf.structured(RunConfig)) + [f"model.{name}" for name in NetworkConfig.__dataclass_fields__]
     near = difflib.get_close_matches(key or lines[0], known, n=1, cutoff=0.5)
@@ -181,3 +184,11 @@ def to_yaml(config: RunConfig) -> str:
     """The resolved configuration as YAML."""
     plain = OmegaConf.create(asdict(config))
     return OmegaConf.to_yaml(plain, resolve=True)
+
+
+def config_hash(config: RunConfig) -> str:
+    """SHA-256 of everything that shapes the result: where it is written and how fast it is made do not."""
+    data = replace(config.data, workers=0)
+    training = replace(config.training, threads=0, log_every=1, checkpoint_every=1)
+    shaping = replace(config, output="", resume=True, device="", data=data, training=training)
+    return hashlib.sha256(to_yaml(shaping).encode()).hexdigest()

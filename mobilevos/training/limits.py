@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, isfinite
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ def check_limits(config: RunConfig) -> None:
     for key, (least, most) in LIMITS.items():
         value = attrgetter(key)(config)
         for number in value if isinstance(value, (list, tuple)) else (value,):
-            if not least <= number <= most:  # a NaN is never
+            if not (isfinite(number) and least <= number <= most):
                 _refuse(key, f"at least {least}" if most == inf else f"{least} to {most}", number)
     if len(config.data.davis.skip) != 2:
         _refuse("data.davis.skip", "two numbers", config.data.davis.skip)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 import platform
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from mobilevos.model.network import MemoryNetwork
 from mobilevos.model.variants import build_network
 from mobilevos.training.checkpoints import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
 from mobilevos.training.clip_forward import clip_logits, object_masks
-from mobilevos.training.config import LossConfig, RunConfig, to_yaml
+from mobilevos.training.config import LossConfig, RunConfig, config_hash, to_yaml
 from mobilevos.training.journal import Journal
 from mobilevos.training.optimisation import (
     build_optimizer,
@@ -152,7 +150,7 @@ def _initial_state(config: RunConfig, device: torch.device) -> Checkpoint:
     network = _place(network, device)
     freeze_trunk_statistics(network)
     average = copy.deepcopy(network).eval().requires_grad_(False)
-    return Checkpoint(0, network, average, build_optimizer(network, config.training), _config_hash(config))
+    return Checkpoint(0, network, average, build_optimizer(network, config.training), config_hash(config))
 
 
 def _place(network: MemoryNetwork, device: torch.device) -> MemoryNetwork:
@@ -169,20 +167,12 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _config_hash(config: RunConfig) -> str:
-    """SHA-256 of everything that shapes the result: where it is written and how fast it is made do not."""
-    data = replace(config.data, workers=0)
-    training = replace(config.training, threads=0, log_every=1, checkpoint_every=1)
-    shaping = replace(config, output="", resume=True, device="", data=data, training=training)
-    return hashlib.sha256(to_yaml(shaping).encode()).hexdigest()
-
-
-def _provenance(config: RunConfig, config_hash: str) -> dict[str, Any]:
+def _provenance(config: RunConfig, config_sha256: str) -> dict[str, Any]:
     return {
         "stage": config.stage,
         "seed": config.seed,
         "steps": config.training.steps,
-        "config_sha256": config_hash,
+        "config_sha256": config_sha256,
         "init_sha256": sha256_of(config.init) if config.init else None,
         "trunk_weights_sha256": sha256_of(config.trunk_weights) if config.trunk_weights else None,
         "mobilevos": version("mobilevos"),

@@ -1,0 +1,57 @@
+"""A tiny run: four made-up still images, crops of 64 pixels, two clips a step."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mobilevos.data.masks import write_mask
+from mobilevos.training import RunConfig, compose_config
+
+Configure = Callable[..., RunConfig]
+
+
+@pytest.fixture(scope="session")
+def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four noisy images, each with a bright ellipse, object 1, and a dark box, object 2."""
+    root = tmp_path_factory.mktemp("stills")
+    (root / "images").mkdir()
+    y, x = np.mgrid[:90, :120]
+    for number in range(4):
+        noise = np.random.default_rng(number)
+        labels = np.zeros((90, 120), np.uint8)
+        labels[((x - 40) / 22) ** 2 + ((y - 45 + 3 * number) / 30) ** 2 < 1] = 1
+        labels[(abs(x - 85) < 15) & (abs(y - 45) < 25)] = 2
+        colours = np.array([[90, 120, 90], [230, 200, 120], [40, 20, 90]])[labels]
+        image = np.clip(colours + noise.integers(-20, 21, colours.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(image).save(root / "images" / f"{number}.jpg", quality=95)
+        write_mask(root / "masks" / f"{number}.png", labels)
+    return root
+
+
+@pytest.fixture
+def configure(stills: Path, tmp_path: Path) -> Configure:
+    """Composes a tiny run into `tmp_path / folder`, four steps long, with further overrides."""
+
+    def compose(folder: str, *overrides: str) -> RunConfig:
+        return compose_config(
+            [
+                "stage=static",
+                f"data.static=[{stills}]",
+                f"output={tmp_path / folder}",
+                "device=cpu",
+                "data.crop=64",
+                "data.workers=0",
+                "training.batch_size=2",
+                "training.steps=4",
+                "training.warmup=2",
+                "training.checkpoint_every=2",
+                "training.log_every=1",
+                "training.threads=1",
+                *overrides,
+            ]
+        )
+
+    return compose
