@@ -226,8 +226,6 @@ def export(
     source = checkpoint or default_checkpoint()
     network = load_network(source, expected_variant=model)
     dimensions = network.dimensions(height, width, memory_frames, objects)
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already", remedy="pass --overwrite to replace it")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=STAGES)
@@ -253,8 +251,8 @@ def export(
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of `python -m export.executorch`; gives the exit code."""
-    torch.set_grad_enabled(False)
-    return run(app, argv, program="python -m export.executorch")
+    with torch.no_grad():
+        return run(app, argv, program="python -m export.executorch")
 
 
 if __name__ == "__main__":

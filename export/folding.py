@@ -32,7 +32,7 @@ def fold_batch_norm(network: MemoryNetwork) -> MemoryNetwork:
     left = [name for name, module in folded.named_modules() if isinstance(module, nn.BatchNorm2d)]
     if left:
         raise ValueError(f"batch norm without a convolution that it surely follows: {', '.join(left)}")
-    return folded
+    return folded.eval()  # the layers that took the place of batch norm too
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[str, str]]:

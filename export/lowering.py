@@ -77,5 +77,6 @@ def _delegated_bytes(graph: GraphModule) -> int:
     for module in graph.children():
         if instructions := getattr(module, "processed_bytes", None):
             store: Any = module.named_data_store_output
-            total += len(instructions) + sum(len(weights.buffer) for weights in (store.buffers if store else ()))
+            weights = store.buffers if store else []
+            total += len(instructions) + sum(len(getattr(w, "buffer", w)) for w in weights)
     return total

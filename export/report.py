@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from export.delegation import DelegationReport
@@ -65,7 +66,7 @@ class ExportReport:
 
 def report_table(report: ExportReport) -> Table:
     """The report for people."""
-    table = Table(title=f"{report.output}: {report.artefact_bytes / 1e6:.1f} MB in {report.seconds:.0f} s")
+    table = Table(title=f"{escape(report.output)}: {report.artefact_bytes / 1e6:.1f} MB in {report.seconds:.0f} s")
     for column in (
         "component",
         "delegated",
@@ -86,7 +87,7 @@ def report_table(report: ExportReport) -> Table:
         table.add_row(
             name,
             str(operators.delegated),
-            f"[red]{left}[/]" if left else f"[green]none[/] ({operators.plumbing} plumbing)",
+            f"[red]{escape(left)}[/]" if left else f"[green]none[/] ({operators.plumbing} plumbing)",
             str(operators.subgraphs),
             f"{difference.max_abs:.1e}",
             f"[{'green' if good else 'red'}]{difference.relative:.1e}[/]",

@@ -35,7 +35,7 @@ def save_network(
     half: bool = False,
     overwrite: bool = True,
 ) -> None:
-    """Writes a network as a whole or not at all.
+    """Writes a network as a whole or not at all; the same network and provenance give the same bytes.
 
     Args:
         network: Its parameters, buffers and configuration are written.
@@ -59,7 +59,17 @@ def save_network(
     }
     _refuse_not_finite(tensors, f"the network to be written to {path}")
     # As bytes first: a full disk then is an ordinary OSError, which `save_file` would hide in its own error type.
-    atomic_write_bytes(path, save(tensors, metadata), overwrite=overwrite)
+    atomic_write_bytes(path, _with_sorted_metadata(save(tensors, metadata)), overwrite=overwrite)
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """The same bytes every time: safetensors writes its metadata in an order that changes from call to call."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    encoded += b" " * (-len(encoded) % 8)  # the format aligns what follows
+    return len(encoded).to_bytes(8, "little") + encoded + content[start:]
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:

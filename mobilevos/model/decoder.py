@@ -55,7 +55,8 @@ class Decoder(nn.Module):
         x = F.relu(upsample(self.to8(x), 2) + per_object(self.skip8(query.feature8), batch))
         x = self.blocks8(x)
         x = F.relu(upsample(self.to4(x), 2) + per_object(self.skip4(query.feature4), batch))
-        return self.blocks4(x)
+        features: Tensor = self.blocks4(x)
+        return features
 
     def logits(self, features: Tensor) -> Tensor:
         """Mask logits `[B*O, 1, H, W]` of decoder features."""

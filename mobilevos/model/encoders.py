@@ -38,6 +38,7 @@ class QueryEncoder(nn.Module):
         channels = self.trunk.channels[0]
         projection = nn.Conv2d(channels, key_channels, 1)
         nn.init.orthogonal_(projection.weight)
+        assert projection.bias is not None
         nn.init.zeros_(projection.bias)
         self.key_projection = nn.Sequential(
             ConvNorm(channels, channels, 5, groups=channels, activate=False), projection
@@ -93,4 +94,5 @@ class MemoryEncoder(nn.Module):
         x = self.stem(torch.cat([masks, others], dim=1))
         x = F.relu(self.down8(x) + per_object(self.skip8(feature8), batch))
         x = F.relu(self.down16(x) + per_object(self.skip16(feature16), batch))
-        return self.projection(self.blocks(x))
+        value: Tensor = self.projection(self.blocks(x))
+        return value

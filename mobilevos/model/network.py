@@ -55,18 +55,17 @@ class NetworkConfig:
             value = tuple(getattr(self, name))  # a list, where it was read from YAML or JSON
             _require(len(value) == 3, name, "three numbers, for strides 16, 8 and 4", list(value))
             object.__setattr__(self, name, value)
-        channels = {"key_channels": (self.key_channels,), "value_channels": (self.value_channels,)}
-        channels |= {"memory_channels": self.memory_channels, "decoder_channels": self.decoder_channels}
-        for name, numbers in channels.items():
-            for number in numbers:
-                _require(1 <= number <= _MOST_CHANNELS, name, f"1 to {_MOST_CHANNELS} channels", number)
-        for name, numbers in {"memory_blocks": (self.memory_blocks,), "decoder_blocks": self.decoder_blocks}.items():
-            for number in numbers:
-                _require(0 <= number <= _MOST_BLOCKS, name, f"0 to {_MOST_BLOCKS} blocks", number)
-        _require(
-            0 <= self.aspp_channels <= _MOST_CHANNELS, "aspp_channels", f"0 to {_MOST_CHANNELS}", self.aspp_channels
-        )
+        for name in ("key_channels", "value_channels", "memory_channels", "decoder_channels"):
+            _require_within(name, getattr(self, name), 1, _MOST_CHANNELS)
+        for name in ("memory_blocks", "decoder_blocks"):
+            _require_within(name, getattr(self, name), 0, _MOST_BLOCKS)
+        _require_within("aspp_channels", self.aspp_channels, 0, _MOST_CHANNELS)
         _require(self.top_k is None or self.top_k >= 1, "top_k", "at least 1, or none", self.top_k)
+
+
+def _require_within(name: str, value: int | tuple[int, ...], least: int, most: int) -> None:
+    for number in value if isinstance(value, tuple) else (value,):
+        _require(least <= number <= most, name, f"{least} to {most}", number)
 
 
 def _require(holds: bool, name: str, expected: str, found: object) -> None:

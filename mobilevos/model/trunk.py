@@ -67,6 +67,13 @@ class ResNet18Trunk(Trunk):
     """ResNet18 (He et al., 2016) up to `layer3`: 256 channels, 2.8 M parameters."""
 
     channels = (256, 128, 64)
+    conv1: nn.Module
+    bn1: nn.Module
+    relu: nn.Module
+    maxpool: nn.Module
+    layer1: nn.Module
+    layer2: nn.Module
+    layer3: nn.Module
 
     def __init__(self) -> None:
         super().__init__()

@@ -60,7 +60,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, provenance: dict[str, 
 
 def newest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the highest step, or None."""
-    return (_checkpoints(folder) or [None])[-1]
+    found = _checkpoints(folder)
+    return found[-1] if found else None
 
 
 def _checkpoints(folder: Path) -> list[Path]:

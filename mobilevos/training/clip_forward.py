@@ -37,7 +37,9 @@ def clip_logits(network: MemoryNetwork, frames: Tensor, first_masks: Tensor, val
     encoded = network.encode_query(frames.flatten(0, 1).contiguous(memory_format=torch.channels_last))
     # Objects that a clip does not have cost nothing: what follows runs over the P pairs of clip and object.
     clips, slots = valid.nonzero(as_tuple=True)
-    queries = [QueryFeatures(*(feature.unflatten(0, (B, T))[clips, t] for feature in encoded)) for t in range(T)]
+    queries = [
+        QueryFeatures(*(feature.view(B, T, *feature.shape[1:])[clips, t] for feature in encoded)) for t in range(T)
+    ]
     masks, keys, values, logits = first_masks, [], [], []
     for t in range(1, T):
         others = (masks.sum(1, keepdim=True) - masks)[clips, slots, None]

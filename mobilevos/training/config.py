@@ -174,7 +174,7 @@ def _explain(error: Exception) -> InputError:
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:
     keys: list[str] = []
     for name in node:
-        path = f"{prefix}{name}"
+        path = f"{prefix}{name!s}"
         child = None if OmegaConf.is_missing(node, name) else OmegaConf.select(node, str(name))
         keys += [path] + (_keys(child, f"{path}.") if isinstance(child, DictConfig) else [])
     return keys

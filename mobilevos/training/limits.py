@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf, isfinite
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -52,8 +53,9 @@ def check_limits(config: RunConfig) -> None:
         for number in value if isinstance(value, (list, tuple)) else (value,):
             if not (isfinite(number) and least <= number <= most):
                 _refuse(key, f"at least {least}" if most == inf else f"{least} to {most}", number)
-    if len(config.data.davis.skip) != 2:
-        _refuse("data.davis.skip", "two numbers", config.data.davis.skip)
+    skip: Sequence[int] = config.data.davis.skip  # a list, of any length, where it comes from YAML
+    if len(skip) != 2:
+        _refuse("data.davis.skip", "two numbers", skip)
     if config.data.crop % STRIDE:
         _refuse("data.crop", f"a multiple of {STRIDE}", config.data.crop)
 

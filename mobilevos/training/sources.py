@@ -25,18 +25,19 @@ def build_source(config: RunConfig) -> ClipSource:
         InputError: A data set is not named or not there.
     """
     data = config.data
-    shape = {"frames": data.frames, "crop": data.crop, "max_objects": data.max_objects}
     parts: list[tuple[ClipSource, float]] = []
     if data.static_share > 0:
         if not data.static:
             raise InputError("no folders of still images", remedy="give data.static=[FOLDER,...]")
-        parts.append((StaticImages(data.static, StaticConfig(**shape)), data.static_share))
+        stills = StaticConfig(frames=data.frames, crop=data.crop, max_objects=data.max_objects)
+        parts.append((StaticImages(data.static, stills), data.static_share))
     if data.static_share < 1:
         if not data.davis.root:
             raise InputError("no DAVIS folder", remedy="give data.davis.root=FOLDER")
         samples = config.training.steps * config.training.batch_size
         low, high = data.davis.skip
-        ramp = SkipRamp(low, high, samples // 2)
+        ramp = SkipRamp(low, high, max(1, samples // 2))
         sequences = Davis(data.davis.root, data.davis.year, "train").sequences()
-        parts.append((VideoClips(sequences, VideoConfig(**shape), ramp), 1 - data.static_share))
+        video = VideoConfig(frames=data.frames, crop=data.crop, max_objects=data.max_objects)
+        parts.append((VideoClips(sequences, video, ramp), 1 - data.static_share))
     return MixedClips(parts)

@@ -144,7 +144,7 @@ def test_a_program_that_is_gone(tmp_path: Path) -> None:
         pytest.param(lambda p: p[:8] + bytes(len(p) - 8), "not a readable program", id="zeros"),
         pytest.param(lambda p: p[:8] + bytes(range(256)) * 40, "not a readable program", id="noise"),
         pytest.param(
-            lambda p: p[:17] + bytes([p[17] ^ 1]) + p[18:], "not a readable program", id="a bit of the header"
+            lambda p: p[:17] + bytes([p[17] ^ 64]) + p[18:], "not a readable program", id="a bit of the header"
         ),
         pytest.param(
             lambda p: p.replace(b"segment\0", b"segmemt\0"),
@@ -176,7 +176,7 @@ def test_a_program_of_other_shapes_than_its_manifest(copy: Path, change: dict[st
     manifest["input"]["height"], manifest["objects"] = d.height, d.objects
     manifest["memory"] |= {"frames": d.memory_frames, "value_channels": d.value_channels}
     (copy / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="does not follow the contract of .*; expected .*; found .*x64"):
+    with pytest.raises(InputError, match=r"does not follow the contract of .*; expected .*; found .*x64"):
         ExecutorchEngine(Bundle.open(copy))
 
 

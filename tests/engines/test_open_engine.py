@@ -20,7 +20,7 @@ def test_eager_opens_a_checkpoint(random_checkpoint: Path) -> None:
 
 
 def test_eager_runs_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="runs no bundle.*--engine executorch"):
+    with pytest.raises(InputError, match=r"runs no bundle.*--engine executorch"):
         open_engine("eager", bundle=tmp_path)
 
 

@@ -76,11 +76,19 @@ def test_half_precision_halves_the_file_and_rounds_once(network, saved, tmp_path
         assert torch.equal(tensor, expected), name
 
 
-def test_a_network_in_channels_last_is_the_same_file(network, saved, tmp_path):
+def test_a_network_is_the_same_file_every_time_whatever_its_memory_format(network, saved, tmp_path):
     other = build_network(network.config, seed=9).to(memory_format=torch.channels_last)
     other.load_state_dict(network.state_dict())
-    save_network(other, tmp_path / "n.safetensors", provenance=PROVENANCE)
-    assert (tmp_path / "n.safetensors").read_bytes() == saved.read_bytes()
+    for number in range(5):
+        save_network(other, tmp_path / f"{number}.safetensors", provenance=PROVENANCE)
+        assert (tmp_path / f"{number}.safetensors").read_bytes() == saved.read_bytes()
+
+
+def test_a_provenance_holds_any_text(network, tmp_path):
+    provenance = {"data": "Übungsdaten “ECSSD” \\ \n 訓練"}
+    save_network(network, tmp_path / "n.safetensors", provenance=provenance)
+    assert read_metadata(tmp_path / "n.safetensors")["provenance"] == provenance
+    load_network(tmp_path / "n.safetensors")
 
 
 def test_the_header_tells_what_the_file_is_without_reading_weights(saved):

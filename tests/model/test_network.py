@@ -150,7 +150,7 @@ BASE = network_config("mobilenet_v2")
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"key_channels": 0}, "model.key_channels; expected 1 to 4096"),
+        ({"key_channels": 0}, "model.key_channels; expected 1 to 4096; found 0"),
         ({"value_channels": 10**9}, "model.value_channels; expected 1 to 4096"),
         ({"memory_channels": (64, 32)}, "model.memory_channels; expected three numbers"),
         ({"memory_channels": (64, 32, 0)}, "model.memory_channels"),

@@ -10,6 +10,7 @@ from PIL import Image
 from mobilevos.data.masks import write_mask
 from mobilevos.training import RunConfig, compose_config
 
+Overrides = Callable[..., list[str]]
 Configure = Callable[..., RunConfig]
 
 
@@ -31,27 +32,31 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def tiny_overrides(stills: Path) -> Overrides:
+    """Gives the overrides of a tiny run into a folder, four steps long, and further ones."""
+
+    def overrides(folder: Path, *further: str) -> list[str]:
+        return [
+            "stage=static",
+            f"data.static=[{stills}]",
+            f"output={folder}",
+            "device=cpu",
+            "data.crop=64",
+            "data.workers=0",
+            "training.batch_size=2",
+            "training.steps=4",
+            "training.warmup=2",
+            "training.checkpoint_every=2",
+            "training.log_every=1",
+            "training.threads=1",
+            *further,
+        ]
+
+    return overrides
+
+
 @pytest.fixture
-def configure(stills: Path, tmp_path: Path) -> Configure:
-    """Composes a tiny run into `tmp_path / folder`, four steps long, with further overrides."""
-
-    def compose(folder: str, *overrides: str) -> RunConfig:
-        return compose_config(
-            [
-                "stage=static",
-                f"data.static=[{stills}]",
-                f"output={tmp_path / folder}",
-                "device=cpu",
-                "data.crop=64",
-                "data.workers=0",
-                "training.batch_size=2",
-                "training.steps=4",
-                "training.warmup=2",
-                "training.checkpoint_every=2",
-                "training.log_every=1",
-                "training.threads=1",
-                *overrides,
-            ]
-        )
-
-    return compose
+def configure(tiny_overrides: Overrides, tmp_path: Path) -> Configure:
+    """Composes a tiny run into `tmp_path / folder`, with further overrides."""
+    return lambda folder, *further: compose_config(tiny_overrides(tmp_path / folder, *further))

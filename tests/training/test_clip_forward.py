@@ -86,9 +86,10 @@ def test_a_frame_depends_on_those_before_it_and_on_none_after(network):
     logits = clip_logits(network, frames, first, everything(1, 1))
     frames[:, 2] = frames[:, 2].flip(-1)
     changed = clip_logits(network, frames, first, everything(1, 1))
-    torch.testing.assert_close(changed[:, 0], logits[:, 0])
-    assert not torch.allclose(changed[:, 1], logits[:, 1], atol=1e-3)
-    assert not torch.allclose(changed[:, 2], logits[:, 2], atol=1e-3), "frame 3 reads what frame 2 was memorised as"
+    difference = (changed - logits).abs().amax((0, 2, 3, 4))
+    assert difference[0] < 1e-6
+    assert difference[1] > 1e-3
+    assert difference[2] > 1e-5, "frame 3 reads what frame 2 was memorised as"
 
 
 @torch.inference_mode()

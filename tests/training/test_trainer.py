@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
-from mobilevos.data.clips import ClipBatch
 from mobilevos.errors import InputError
 from mobilevos.losses import dice_loss, poly1_cross_entropy
 from mobilevos.model.checkpoint import load_network, read_metadata, save_network
 from mobilevos.model.variants import build_network
-from mobilevos.training import RunConfig, to_yaml, train
+from mobilevos.training import RunConfig, compose_config, to_yaml, train
 from mobilevos.training.config import LossConfig, config_hash
 from mobilevos.training.trainer import clip_losses
 
@@ -42,6 +43,14 @@ def assert_equal_runs(one: Path, other: Path) -> None:
 def log(run: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "images_per_second"} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tiny_overrides: Callable[..., list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing went wrong with."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    train(compose_config(tiny_overrides(folder)))
+    return folder
 
 
 def start_state(config: RunConfig) -> dict[str, torch.Tensor]:
@@ -77,14 +86,14 @@ class TestRun:
         assert moved == set(network) - frozen
         assert not torch.equal(result["decoder.head.weight"], network["decoder.head.weight"])
 
-    def test_two_runs_of_one_configuration_are_equal_bit_for_bit(self, configure, tmp_path):
-        train(configure("one"))
-        train(configure("two", "training.checkpoint_every=1"))
-        assert_equal_runs(tmp_path / "one", tmp_path / "two")
+    def test_two_runs_of_one_configuration_are_equal_bit_for_bit(self, configure, unbroken, tmp_path):
+        train(configure("again", "training.checkpoint_every=1"))
+        assert_equal_runs(unbroken, tmp_path / "again")
 
-    def test_another_seed_is_another_run(self, configure):
-        one, other = (tensors(train(configure(f"seed{seed}", f"seed={seed}"))) for seed in (0, 1))
-        assert not torch.equal(one["decoder.head.weight"], other["decoder.head.weight"])
+    def test_another_seed_is_another_run(self, configure, unbroken):
+        other = tensors(train(configure("other", "seed=1")))
+        first = tensors(unbroken / "network.safetensors")
+        assert not torch.equal(first["decoder.head.weight"], other["decoder.head.weight"])
 
     def test_a_finished_run_is_left_as_it_is(self, configure, tmp_path):
         before = train(configure("run")).read_bytes()
@@ -120,46 +129,33 @@ KILLED_AT_STEP = textwrap.dedent("""
 """)
 
 
-def run_until_killed(config: RunConfig, step: int) -> None:
+def run_until_killed(overrides: list[str], step: int) -> None:
     """Starts the run in a process of its own, which is killed after `step` was logged and before it is saved."""
-    command = [sys.executable, "-c", KILLED_AT_STEP, str(step), *overrides_of(config)]
+    command = [sys.executable, "-c", KILLED_AT_STEP, str(step), *overrides]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
-
-
-def overrides_of(config: RunConfig) -> list[str]:
-    data, training = config.data, config.training
-    return [
-        f"stage={config.stage}",
-        f"output={config.output}",
-        f"device={config.device}",
-        f"data.static=[{','.join(data.static)}]",
-        *(f"data.{key}={getattr(data, key)}" for key in ("crop", "workers")),
-        *(
-            f"training.{key}={getattr(training, key)}"
-            for key in ("batch_size", "steps", "warmup", "checkpoint_every", "log_every", "threads")
-        ),
-    ]
 
 
 @pytest.mark.slow
 class TestResume:
     @pytest.mark.parametrize("killed_at", [3, 4])
-    def test_a_run_that_was_killed_goes_on_and_ends_as_an_unbroken_one(self, killed_at, configure, tmp_path):
-        train(configure("unbroken"))
-        run_until_killed(configure("killed"), killed_at)
+    def test_a_run_that_was_killed_goes_on_and_ends_as_an_unbroken_one(
+        self, killed_at, configure, unbroken, tiny_overrides, tmp_path
+    ):
+        run_until_killed(tiny_overrides(tmp_path / "killed"), killed_at)
         killed = tmp_path / "killed"
         assert [line["step"] for line in log(killed)] == list(range(1, killed_at + 1))
         assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step-000002"]
         assert not (killed / "network.safetensors").exists()
         train(configure("killed"))
-        assert_equal_runs(tmp_path / "unbroken", killed)
+        assert_equal_runs(unbroken, killed)
 
-    def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(self, configure, tmp_path):
-        train(configure("unbroken"))
-        run_until_killed(configure("killed"), 1)
+    def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(
+        self, configure, unbroken, tiny_overrides, tmp_path
+    ):
+        run_until_killed(tiny_overrides(tmp_path / "killed"), 1)
         train(configure("killed"))
-        assert_equal_runs(tmp_path / "unbroken", tmp_path / "killed")
+        assert_equal_runs(unbroken, tmp_path / "killed")
 
     def test_another_configuration_is_refused_and_loses_nothing(self, configure, tmp_path):
         train(configure("run"))
@@ -172,7 +168,7 @@ class TestResume:
 
 
 class TestRefusals:
-    """All but the last before any work is done, and before anything is written."""
+    """Before any work is done, and before anything is written, where that can be known."""
 
     @pytest.mark.parametrize(
         ("overrides", "said"),
@@ -194,15 +190,13 @@ class TestRefusals:
         assert not (tmp_path / "run").exists()
 
     def test_an_init_of_another_network_is_refused(self, configure, tmp_path):
-        from dataclasses import replace
-
         path = tmp_path / "init.safetensors"
         save_network(build_network("mobilenet_v2_aspp"), path, provenance={})
-        with pytest.raises(InputError, match="expected mobilenet_v2; found mobilenet_v2_aspp$"):
+        with pytest.raises(InputError, match=r"expected mobilenet_v2; found mobilenet_v2_aspp$"):
             train(configure("run", f"init={path}"))
         config = configure("run", f"init={path}")
         save_network(build_network(replace(config.model, key_channels=32)), path, provenance={})
-        with pytest.raises(InputError, match="expected mobilenet_v2; found mobilenet_v2 of other dimensions$"):
+        with pytest.raises(InputError, match=r"expected mobilenet_v2; found mobilenet_v2 of other dimensions$"):
             train(config)
 
     def test_an_output_that_is_a_file_is_refused(self, configure, tmp_path):
@@ -224,7 +218,9 @@ class TestRefusals:
 
 @pytest.mark.slow
 class TestNumbersThatAreNotFinite:
-    def test_the_loss_names_its_step_and_clips_and_the_last_checkpoint_stays(self, configure, tmp_path, monkeypatch):
+    def test_the_loss_names_its_step_and_clips_and_the_last_checkpoint_stays(
+        self, configure, unbroken, tmp_path, monkeypatch
+    ):
         def poisoned(*args, **kwargs):
             loss = poly1_cross_entropy(*args, **kwargs)
             poisoned.calls += 1
@@ -238,9 +234,8 @@ class TestNumbersThatAreNotFinite:
             train(configure("run"))
         assert [line["step"] for line in log(tmp_path / "run")] == [1, 2, 3]
         monkeypatch.undo()
-        train(configure("whole"))
         train(configure("run"))
-        assert_equal_runs(tmp_path / "whole", tmp_path / "run")
+        assert_equal_runs(unbroken, tmp_path / "run")
 
     def test_a_gradient_is_stopped_before_it_reaches_the_weights(self, configure, tmp_path, monkeypatch):
         """The square root of 0 is a finite loss with an infinite slope."""
@@ -273,7 +268,3 @@ def test_the_losses_of_a_clip_are_those_of_its_frames_weighted():
     ]
     torch.testing.assert_close(losses["dice"], torch.stack(objects).mean())
     torch.testing.assert_close(losses["loss"], losses["cross_entropy"] + 2 * losses["dice"])
-
-
-def test_a_batch_is_a_batch():
-    assert ClipBatch.__dataclass_fields__.keys() >= {"frames", "labels", "valid", "names"}
