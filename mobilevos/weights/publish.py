@@ -61,7 +61,8 @@ def weights(checkpoint: Annotated[Path, typer.Argument(help="A run's network.saf
     from mobilevos.model.checkpoint import load_network, read_metadata, save_network
 
     network = load_network(checkpoint, expected_variant="mobilenet_v2")
-    save_network(network, FOLDER / "mobilenet_v2.safetensors", provenance=read_metadata(checkpoint)["provenance"], half=True)
+    provenance = read_metadata(checkpoint)["provenance"]
+    save_network(network, FOLDER / "mobilenet_v2.safetensors", provenance=provenance, half=True)
 
 
 @app.command()

@@ -33,7 +33,7 @@ def test_every_convolution_of_a_step_is_found_in_its_trace(output: Path, tmp_pat
     assert 0 < max(one.ms for one in operators) <= step_ms
     named = {one.layer.name for one in operators if one.layer}
     assert {"memory read: affinity", "memory read: readout", "decoder.head"} <= named
-    assert sum("trunk" in name for name in named) == 40  # MobileNetV2's convolutions up to stride 16
+    assert sum("trunk" in name for name in named) == 39  # MobileNetV2's convolutions up to stride 16
 
 
 @pytest.mark.executorch

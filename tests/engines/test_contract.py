@@ -55,14 +55,14 @@ def worst_iou(reference: Array, probability: Array) -> float:
 
 
 def test_the_reference_tells_one_pixel_and_one_frame_from_another(plain: Engine) -> None:
-    clip = SyntheticClip(3, FRAMES, SIZE)
+    clip = SyntheticClip(3, FRAMES, SIZE, objects=1)
     foreground = [p[1] for p in probabilities(plain, clip, {0: clip.mask(0)})[1:]]
     assert all(plane.std() > 0.03 for plane in foreground)
     assert all(np.abs(a - b).max() > 0.1 for a, b in pairwise(foreground))
 
 
 def test_one_object(engine: Engine, plain: Engine) -> None:
-    clip = SyntheticClip(3, FRAMES, SIZE)
+    clip = SyntheticClip(3, FRAMES, SIZE, objects=1)
     assert_same_clip(engine, plain, clip, {0: clip.mask(0)})
 
 
@@ -79,12 +79,12 @@ def test_an_object_that_appears_later(engine: Engine, plain: Engine) -> None:
 
 
 def test_a_mask_given_again(engine: Engine, plain: Engine) -> None:
-    clip = SyntheticClip(6, FRAMES, SIZE)
+    clip = SyntheticClip(6, FRAMES, SIZE, objects=1)
     assert_same_clip(engine, plain, clip, {0: clip.mask(0), 5: clip.mask(5)})
 
 
 def test_frames_that_are_padded(engine: Engine, plain: Engine) -> None:
-    clip = SyntheticClip(7, FRAMES, (57, 90))
+    clip = SyntheticClip(7, FRAMES, (57, 90), objects=1)
     assert_same_clip(engine, plain, clip, {0: clip.mask(0)})
 
 
@@ -99,7 +99,7 @@ def test_frames_that_are_padded(engine: Engine, plain: Engine) -> None:
     ],
 )
 def test_frames_of_any_layout(engine: Engine, view: Callable[[Image], Image]) -> None:
-    clip = SyntheticClip(8, 3, SIZE)
+    clip = SyntheticClip(8, 3, SIZE, objects=1)
     plainly = probabilities(engine, clip, {0: clip.mask(0)})
     oddly = probabilities(engine, map(view, clip), {0: clip.mask(0)})
     np.testing.assert_array_equal(oddly, plainly)
