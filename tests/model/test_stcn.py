@@ -188,7 +188,7 @@ def without(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
         (lambda w: w | {"head.weight": torch.ones(2)}, r"0 tensors wrong, 1 left over\), first head\.weight"),
         (
             lambda w: w | {"value_encoder.conv1.weight": torch.ones(64, 4, 7, 7)},
-            r"first value_encoder\.conv1\.weight.*expected \(64, 5, 7, 7\).*found \(64, 4, 7, 7\)",
+            r"first value_encoder\.conv1\.weight.*expected float32 \[64, 5, 7, 7\].*found float32 \[64, 4, 7, 7\]",
         ),
         (lambda w: [w["key_comp.bias"]], "expected a dictionary of tensors.*found list"),
         (lambda w: {"state_dict": {}}, "expected a dictionary of tensors"),

@@ -138,7 +138,7 @@ def run_until_killed(overrides: list[str], step: int) -> None:
 
 @pytest.mark.slow
 class TestResume:
-    @pytest.mark.parametrize("killed_at", [3, 4])
+    @pytest.mark.parametrize("killed_at", [3])
     def test_a_run_that_was_killed_goes_on_and_ends_as_an_unbroken_one(
         self, killed_at, configure, unbroken, tiny_overrides, tmp_path
     ):
