@@ -21,10 +21,11 @@ from benchmarks.bundles import ensure_bundle
 from benchmarks.demo_clip import DemoClip, synthetic_clip, user_clip
 from benchmarks.demo_report import CAPTION, ContactSheet, DemoReport, EngineResult, report_table, to_json
 from benchmarks.in_turn import Contestant, SingleComponents, track_in_turn
+from export.executorch import STAGES
 from mobilevos.bundle import Bundle
 from mobilevos.commands.console import print_line, write_report
 from mobilevos.commands.entry import run
-from mobilevos.contract import COMPONENTS, STRIDE
+from mobilevos.contract import STRIDE
 from mobilevos.data.video import VideoWriter
 from mobilevos.engines import Engine, TimedEngine
 from mobilevos.engines.eager import EagerEngine
@@ -78,14 +79,14 @@ def run_demo(clip: DemoClip, checkpoint: Path, output: Path, threads: int, progr
 
 def _bundle(clip: DemoClip, checkpoint: Path, folder: Path, progress: Progress) -> tuple[Bundle, bool]:
     height, width = (-(-side // STRIDE) * STRIDE for side in clip.size)
-    task = progress.add_task("export: checking the bundle", total=len(COMPONENTS) + 2)
+    task = progress.add_task("export: checking the bundle", total=STAGES)
 
     def advance(stage: str) -> None:
         progress.update(task, description=f"export: {stage}", advance=1)
 
     bundle, reused = ensure_bundle(folder, checkpoint, (height, width), len(clip.ids), advance)
     description = "export: current bundle used again" if reused else "export: done"
-    progress.update(task, description=description, completed=len(COMPONENTS) + 2)
+    progress.update(task, description=description, completed=STAGES)
     return bundle, reused
 
 
