@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ def lower(
         dimensions: Fix every shape.
         advance: Called with a description when a stage begins, `LOWERING_STAGES` times.
     """
+    _silence_imports()
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
@@ -69,6 +71,15 @@ def lower(
             {name: _delegated_bytes(graph) for name, graph in graphs.items()},
             {name: delegation_report(graph, refusals) for name, graph in graphs.items()},
         )
+
+
+def _silence_imports() -> None:
+    """Keeps what the exporter's packages say while they are imported off the user's screen.
+
+    torchao names kernels for other machines that it could not load, PyTorch a deprecation inside torchao.
+    """
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _delegated_bytes(graph: GraphModule) -> int:

@@ -17,7 +17,7 @@ from mobilevos.model.variants import VARIANTS, build_network, network_config
 B, O, T, SIDE = 2, 2, 2, 64  # noqa: E741
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=[VARIANTS[0], *(pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS[1:])])
 def network(request: pytest.FixtureRequest) -> MemoryNetwork:
     return build_network(request.param, seed=3).eval()
 

@@ -17,7 +17,7 @@ from mobilevos.training.clip_forward import clip_logits, object_masks
 FRAMES, HEIGHT, WIDTH = 4, 48, 64
 
 
-@pytest.fixture(scope="module", params=["mobilenet_v2", "teacher_mobilenet_v2"])
+@pytest.fixture(scope="module", params=["mobilenet_v2", pytest.param("teacher_mobilenet_v2", marks=pytest.mark.slow)])
 def network(request: pytest.FixtureRequest) -> MemoryNetwork:
     """In evaluation mode, but with statistics that let every signal through, so that masks differ from frame to frame.
 
