@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import statistics
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks.layers import Layer, assign_layers
+from export.toolkit_noise import quiet_imports
 
 __all__ = ["OperatorTime", "OperatorType", "by_type", "read_etdump", "record_etdump"]
 
@@ -66,6 +68,7 @@ def record_etdump(program: Path, method: str, inputs: Sequence[Tensor], calls: i
 
     Tracing costs a few microseconds an operator.
     """
+    quiet_imports()
     from executorch.runtime import Runtime
 
     loaded = Runtime.get().load_program(program, enable_etdump=True, debug_buffer_size=0)
@@ -88,11 +91,15 @@ def read_etdump(path: Path, layers: Sequence[Layer], warm_up: int) -> tuple[floa
     Returns:
         Median milliseconds of the whole method, and every operator in the order of execution.
     """
+    quiet_imports()
     from executorch.devtools import Inspector
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the trace holds no tensors, which nobody asked it for
+        blocks = Inspector(etdump_path=str(path)).event_blocks
     times: list[tuple[str, bool, float]] = []
     step = 0.0
-    for block in Inspector(etdump_path=str(path)).event_blocks:
+    for block in blocks:
         for event in block.events:
             if event.perf_data is None or len(event.perf_data.raw) <= warm_up:
                 continue  # loading, which happens once

@@ -20,8 +20,8 @@ from mobilevos.contract import COMPONENTS
 __all__ = ["EngineSpeed", "SpeedReport", "explanation", "markdown", "percentiles", "to_json", "to_table"]
 
 ONE_PROCESS = (
-    "All engines ran in one process, because ExecuTorch's Python runtime needs PyTorch's tensors; the two thread "
-    "pools disturb each other, so ExecuTorch alone is somewhat faster than these figures."
+    "All engines ran in one process, because ExecuTorch's Python runtime needs PyTorch's tensors; their two "
+    "thread pools may disturb each other."
 )
 
 

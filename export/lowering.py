@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch.fx import GraphModule
 
 from export.components import example_inputs
 from export.delegation import DelegationReport, delegation_report, record_refusals
+from export.toolkit_noise import quiet_imports
 from mobilevos.contract import Dimensions
 
 __all__ = ["LOWERING_STAGES", "LoweredProgram", "lower"]
@@ -49,7 +49,7 @@ def lower(
         dimensions: Fix every shape.
         advance: Called with a description when a stage begins, `LOWERING_STAGES` times.
     """
-    _silence_imports()
+    quiet_imports()
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
@@ -71,15 +71,6 @@ def lower(
             {name: _delegated_bytes(graph) for name, graph in graphs.items()},
             {name: delegation_report(graph, refusals) for name, graph in graphs.items()},
         )
-
-
-def _silence_imports() -> None:
-    """Keeps what the exporter's packages say while they are imported off the user's screen.
-
-    torchao names kernels for other machines that it could not load, PyTorch a deprecation inside torchao.
-    """
-    for name in ("torchao", "torch.utils._pytree"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _delegated_bytes(graph: GraphModule) -> int:
