@@ -68,10 +68,10 @@ class ExportReport:
 def report_table(report: ExportReport) -> Table:
     """The report for people: what fits a terminal of 80 columns. `to_json` holds the rest."""
     title = f"{escape(report.output)}: {report.artefact_bytes / 1e6:.1f} MB in {report.seconds:.0f} s"
-    caption = "nodes: operators in the delegate; calls: of the delegate; eager: milliseconds of PyTorch"
+    caption = "nodes: operators in the delegate, outside: those that are not; eager: PyTorch"
     table = Table(title=title, caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("component", "nodes", "left outside", "calls", "max abs", "SQNR dB", "MB", "ms", "eager"):
-        table.add_column(column, justify="left" if column in ("component", "left outside") else "right")
+    for column in ("component", "nodes", "outside", "calls", "max abs", "SQNR dB", "MB", "ms", "eager"):
+        table.add_column(column, justify="left" if column in ("component", "outside") else "right")
     for name, component in report.components.items():
         operators, difference = component.operators, component.difference
         left = "\n".join(f"{one.count} x {one.operator}: {one.reason}" for one in operators.left)
