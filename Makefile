@@ -33,7 +33,7 @@ test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest
 
 test-fast: $(STAMP) ## run the tests that need neither time nor data nor ExecuTorch
-	$(BIN)/python -m pytest -m "not slow and not data and not executorch"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not data and not executorch"
 
 check: $(STAMP) ## lint, formatting and types
 	$(BIN)/python -m ruff check

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each test imports torch in a process of its own
+
 # A torchvision of one file. Like the real one, it loads its extension if it can, then names the operator.
 STAND_IN = """
 import torch

@@ -127,7 +127,13 @@ def test_ctrl_c_ends_with_130_and_one_line_and_leaves_whole_masks(clip: Any, che
     masks = tmp_path / "masks"
     outputs = ("--masks", masks, "--output", tmp_path / "out.mp4")
     arguments = ("segment", clip.folder, "--mask", clip.mask, "--checkpoint", checkpoint, *outputs)
-    process = subprocess.Popen([sys.executable, "-m", "mobilevos", *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mobilevos", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell inherits an ignored SIGINT; a user at a terminal has the default.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not (masks.is_dir() and any(masks.glob("frame_02.png"))) and time.monotonic() < deadline:
         time.sleep(0.05)

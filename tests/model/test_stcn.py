@@ -12,6 +12,8 @@ from torch import Tensor
 from mobilevos.errors import InputError
 from mobilevos.model.stcn import Stcn
 
+pytestmark = pytest.mark.slow  # 54 million parameters
+
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 

@@ -19,6 +19,8 @@ from mobilevos.training.checkpoints import Checkpoint, load_checkpoint, newest_c
 from mobilevos.training.config import TrainingConfig
 from mobilevos.training.optimisation import build_optimizer
 
+pytestmark = pytest.mark.slow  # real files, full disks and kills
+
 
 def new_state(seed: int = 0, config_hash: str = "abc") -> Checkpoint:
     network = build_network("mobilenet_v2", seed=seed)
