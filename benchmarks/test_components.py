@@ -18,7 +18,6 @@ from export.executorch import parse_size
 from mobilevos.bundle import Bundle
 from mobilevos.data.synthetic import SyntheticClip
 from mobilevos.engines import ENGINES, Engine, Query, open_engine
-from mobilevos.errors import InputError
 from mobilevos.tracking import Tracker
 from mobilevos.weights import default_checkpoint
 
@@ -54,10 +53,7 @@ def segment(engine: Engine, activations: Activations) -> object:
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Path:
-    try:
-        return default_checkpoint()
-    except InputError as error:
-        pytest.skip(str(error))
+    return default_checkpoint()
 
 
 @pytest.fixture(scope="module")
