@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mobilevos.commands import evaluate, segment, train
+from mobilevos.commands import average, evaluate, segment, train
 from mobilevos.commands.entry import run
 
 __all__ = ["app", "main"]
@@ -41,6 +41,7 @@ _evaluate.command(epilog=evaluate.YTVOS_EXAMPLES)(evaluate.ytvos)
 app.add_typer(_evaluate, name="evaluate")
 
 app.command(help=train.HELP)(train.train)
+app.command(epilog=average.EXAMPLES)(average.average)
 
 
 def main(argv: list[str] | None = None) -> int:

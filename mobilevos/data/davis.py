@@ -64,15 +64,10 @@ class Davis:
             raise InputError(f"sequence {name!r}", expected=f"one of DAVIS {self.year} {self.split}", found=found)
         frames = ImageFolder(self.root / "JPEGImages" / self.resolution / name)
         folder = self.root / "Annotations" / self.resolution / name
-        annotations = annotation_paths(folder, frames)
-        for index, stem in enumerate(frames.names):
-            if index not in annotations:
-                expected = f"a mask for every frame of {name}"
-                raise InputError(f"{folder / stem}.png is missing", expected=expected, remedy="complete the data set")
         return Sequence(
             name=name,
             frames=frames,
-            annotations=annotations,
+            annotations=annotation_paths(folder, frames, every_frame=True),
             prompt_frames=(0,),
             single_object=self.year == 2016,
             last_frame_scored=False,

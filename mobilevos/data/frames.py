@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from mobilevos.errors import InputError
 
-__all__ = ["IMAGE_SUFFIXES", "ImageFolder", "decode_image", "list_files", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "ImageFolder", "decode_image", "image_size", "list_files", "read_image"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 """File suffixes, in lower case, that `ImageFolder` takes for frames."""
+
+_QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
 def decode_image(path: Path | str) -> Image.Image:
@@ -28,10 +32,16 @@ def decode_image(path: Path | str) -> Image.Image:
     Raises:
         InputError: There is no such file, it is not an image, or it is truncated or corrupt.
     """
+    with _one_line(path), Image.open(path) as image:
+        image.load()
+        return image
+
+
+@contextmanager
+def _one_line(path: Path | str) -> Iterator[None]:
+    """Turns whatever Pillow says of a broken file into an `InputError` that names it."""
     try:
-        with Image.open(path) as image:
-            image.load()
-            return image
+        yield
     except OSError as error:  # UnidentifiedImageError and truncated data included
         raise InputError(f"cannot read image {path}", found=error.strerror or str(error)) from error
     except (SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
@@ -39,6 +49,18 @@ def decode_image(path: Path | str) -> Image.Image:
         raise InputError(f"cannot read image {path}", found=f"a corrupt file ({error})") from error
     except (Image.DecompressionBombError, MemoryError) as error:
         raise InputError(f"cannot read image {path}", found="more pixels than fit in memory") from error
+
+
+def image_size(path: Path | str) -> tuple[int, int]:
+    """Height and width of an image turned upright, in pixels. A JPEG is not decoded for it, so it may be truncated.
+
+    Raises:
+        InputError: There is no such file, or its header is not that of an image.
+    """
+    with _one_line(path), Image.open(path) as image:
+        width, height = image.size
+        lies = image.getexif().get(ExifTags.Base.Orientation, 1) in _QUARTER_TURNS
+    return (width, height) if lies else (height, width)
 
 
 def read_image(path: Path | str) -> NDArray[np.uint8]:
@@ -102,15 +124,20 @@ class ImageFolder:
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise InputError(f"two frames named {twice} in {self.folder}", expected="one image a frame")
 
+    def head(self, frames: int) -> ImageFolder:
+        """The first `frames` frames alone, or all where there are not so many."""
+        shorter = copy(self)
+        shorter.paths, shorter.names = self.paths[:frames], self.names[:frames]
+        return shorter
+
     @cached_property
     def size(self) -> tuple[int, int]:
         """Height and width of the first frame, and so of all, in pixels.
 
         Raises:
-            InputError: The first frame cannot be read.
+            InputError: The first frame's header cannot be read.
         """
-        height, width, _ = read_image(self.paths[0]).shape
-        return height, width
+        return image_size(self.paths[0])
 
     def __len__(self) -> int:
         return len(self.paths)

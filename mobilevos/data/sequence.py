@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from mobilevos.data.frames import ImageFolder, list_files
 from mobilevos.data.masks import read_mask
 from mobilevos.errors import InputError
 
-__all__ = ["VOID", "Sequence", "annotation_paths"]
+__all__ = ["VOID", "AnnotatedVideos", "Sequence", "annotation_paths"]
 
 VOID = 255
 """Label of pixels that DAVIS leaves undecided; its evaluation takes them for background, and so do we."""
@@ -63,6 +64,16 @@ class Sequence:
         if not first:
             raise InputError(f"no object in {self.name}", expected=f"a mask with an object in {where}")
         return dict(sorted(first.items()))
+
+    def head(self, frames: int) -> Sequence:
+        """The sequence cut off after `frames` frames: what starts later is not there."""
+        return replace(
+            self,
+            frames=self.frames.head(frames),
+            annotations={index: path for index, path in self.annotations.items() if index < frames},
+            prompt_frames=tuple(index for index in self.prompt_frames if index < frames),
+            categories={},
+        )
 
     @property
     def objects(self) -> tuple[int, ...]:
@@ -123,11 +134,36 @@ class Sequence:
         return self.merge(labels)
 
 
-def annotation_paths(folder: Path, frames: ImageFolder) -> dict[int, Path]:
+class AnnotatedVideos(Protocol):
+    """A data set of annotated clips, opened one at a time: the large ones list millions of files."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the clips on disk."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the clips that the data set lists and that are not on disk."""
+
+    def sequence(self, name: str) -> Sequence:
+        """One clip by its name.
+
+        Raises:
+            InputError: It is not on disk, or frames or masks of it are missing.
+        """
+
+
+def annotation_paths(folder: Path, frames: ImageFolder, *, every_frame: bool = False) -> dict[int, Path]:
     """The masks of a folder by the index of their frames, ascending.
 
+    Args:
+        folder: Holds PNG files named as the frames.
+        frames: The frames they belong to.
+        every_frame: Whether every frame must have a mask.
+
     Raises:
-        InputError: The folder cannot be listed, holds no mask, or a mask has no frame.
+        InputError: The folder cannot be listed, holds no mask, a mask has no frame, or a frame that must have one no
+            mask.
     """
     masks = list_files(folder, frozenset({".png"}))
     index_of = {name: index for index, name in enumerate(frames.names)}
@@ -141,4 +177,9 @@ def annotation_paths(folder: Path, frames: ImageFolder) -> dict[int, Path]:
         raise InputError(
             f"no mask in {folder}", expected="PNG files named as the frames", remedy="complete the data set"
         )
-    return {index_of[mask.stem]: mask for mask in masks}
+    annotations = {index_of[mask.stem]: mask for mask in masks}
+    for index, stem in enumerate(frames.names):
+        if every_frame and index not in annotations:
+            expected = f"a mask for every frame of {folder.name}"
+            raise InputError(f"{folder / stem}.png is missing", expected=expected, remedy="complete the data set")
+    return annotations

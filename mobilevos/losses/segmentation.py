@@ -31,7 +31,7 @@ def poly1_cross_entropy(logits: Tensor, labels: Tensor, *, epsilon: float = 1.0,
 
 
 def dice_loss(probabilities: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
-    """Soft Dice loss (Milletari et al., 2016), averaged over the objects that exist.
+    """Soft Dice loss (Milletari et al., 2016), averaged over the objects of each sample, then over samples.
 
     Args:
         probabilities: `[B, O, H, W]` in 0..1.
@@ -39,7 +39,8 @@ def dice_loss(probabilities: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
         valid: `[B, O]` bool; objects that the clip does not have are left out.
 
     Returns:
-        A scalar in 0..1, computed in float32 at least; 0 when nothing is valid.
+        A scalar in 0..1, computed in float32 at least. A sample without a valid object counts as 0: all samples
+        weigh the same, so that the mean over parts of a batch is that over the batch.
     """
     # An object of 65,536 pixels would overflow float16.
     dtype = torch.promote_types(probabilities.dtype, torch.float32)
@@ -48,4 +49,4 @@ def dice_loss(probabilities: Tensor, masks: Tensor, valid: Tensor) -> Tensor:
     # One pixel of smoothing keeps an object that left the frame finite, and rewards its absence.
     ratio = (2 * overlap + 1) / (probabilities.sum(-1) + masks.sum(-1) + 1)
     weight = valid.to(ratio.dtype)
-    return ((1 - ratio) * weight).sum() / weight.sum().clamp(min=1)
+    return (((1 - ratio) * weight).sum(1) / weight.sum(1).clamp(min=1)).mean()

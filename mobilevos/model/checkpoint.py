@@ -21,7 +21,7 @@ from mobilevos.files import atomic_write_bytes
 from mobilevos.model.network import MemoryNetwork, NetworkConfig
 from mobilevos.model.variants import VARIANTS, network_config, parse_network_config
 
-__all__ = ["FORMAT", "load_network", "load_state", "load_tensors", "read_metadata", "save_network"]
+__all__ = ["FORMAT", "is_checkpoint", "load_network", "load_state", "load_tensors", "read_metadata", "save_network"]
 
 FORMAT = "mobilevos-1"
 """Value of the header's `format`."""
@@ -72,6 +72,23 @@ def _with_sorted_metadata(content: bytes) -> bytes:
     return len(encoded).to_bytes(8, "little") + encoded + content[start:]
 
 
+def is_checkpoint(path: Path | str) -> bool:
+    """Whether a `.safetensors` file is a checkpoint of this project.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    return _header(_existing(path)).get("format") == FORMAT
+
+
+def _header(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_metadata(path: Path | str) -> dict[str, Any]:
     """`{"network": ..., "provenance": ...}` from a checkpoint's header, without reading its weights.
 
@@ -79,11 +96,7 @@ def read_metadata(path: Path | str) -> dict[str, Any]:
         InputError: Not a checkpoint of this project, or damaged.
     """
     path = _existing(path)
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
+    metadata = _header(path)
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path} is not a MobileVOS checkpoint",

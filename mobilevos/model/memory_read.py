@@ -121,7 +121,8 @@ def memory_rows(key: Tensor) -> Tensor:
     """
     channels = key.shape[1]
     scale = 1 / math.sqrt(channels)
-    rows = key.flatten(2).transpose(1, 2)  # [1, h*w, Ck]
+    # Channels last and then flat, not flat and then transposed: where activations are NHWC, neither moves anything.
+    rows = key.permute(0, 2, 3, 1).reshape(1, -1, channels)  # [1, h*w, Ck]
     # The squared norm as a mean over two trailing dimensions: XNNPACK has this one reduction and no sum.
     mean_square = rows.reshape(1, -1, channels, 1).square().mean(dim=(2, 3), keepdim=True)
     bias = mean_square.reshape(1, -1, 1) * (-channels * scale)
@@ -137,8 +138,10 @@ def query_rows(key: Tensor) -> Tensor:
     Returns:
         `[h*w, Ck+1]`, whose product with transposed memory rows is the L2 affinity.
     """
-    # Padded, because ones made inside a graph (`ones_like`) would split the delegate.
-    rows = F.pad(key.flatten(2).transpose(1, 2), (0, 1), value=1.0)
+    # Padding and adding a constant are in every delegate; padding with ones is not, nor are ones made in the graph. And
+    # TFLite's converter loses a transpose that comes right before a product, as would one that flattens first.
+    one = torch.tensor([0.0] * key.shape[1] + [1.0], dtype=key.dtype, device=key.device)
+    rows = F.pad(key.permute(0, 2, 3, 1), (0, 1)) + one
     return rows.reshape(-1, key.shape[1] + 1)
 
 
@@ -163,4 +166,5 @@ def read_rows(key: Tensor, memory_keys: Tensor, memory_values: Tensor, top_k: in
     # All objects side by side in one product, so the affinity is neither repeated nor read twice.
     values = memory_values.transpose(0, 1).reshape(1, positions, objects * value_channels)
     readout = torch.bmm(memory_weights(affinity, top_k), values)  # [1, h*w, O*Cv]
-    return readout.transpose(1, 2).reshape(objects, value_channels, *key.shape[2:])
+    planes = readout.reshape(1, *key.shape[2:], objects * value_channels).permute(0, 3, 1, 2)
+    return planes.reshape(objects, value_channels, *key.shape[2:])

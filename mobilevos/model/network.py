@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from mobilevos.model.decoder import Decoder
 from mobilevos.model.encoders import MemoryEncoder, QueryEncoder, QueryFeatures
 from mobilevos.model.memory_read import read_memory
 
-__all__ = ["MemoryNetwork", "NetworkConfig"]
+__all__ = ["MemoryNetwork", "NetworkConfig", "SpaceTimeMemory"]
 
 # Far above any use: a damaged or hostile header must not make this process ask for all memory.
 _MOST_CHANNELS = 4096
@@ -73,6 +74,25 @@ def _require(holds: bool, name: str, expected: str, found: object) -> None:
         raise InputError(f"model.{name}", expected=expected, found=str(found))
 
 
+class SpaceTimeMemory(Protocol):
+    """What students and teachers share: the methods of `MemoryNetwork` that a clip is run with."""
+
+    def encode_query(self, image: Tensor) -> QueryFeatures:
+        """See `MemoryNetwork.encode_query`."""
+
+    def encode_memory(self, query: QueryFeatures, masks: Tensor, others: Tensor) -> Tensor:
+        """See `MemoryNetwork.encode_memory`."""
+
+    def read_memory(self, query_key: Tensor, memory_key: Tensor, memory_value: Tensor) -> Tensor:
+        """See `MemoryNetwork.read_memory`."""
+
+    def decoder_features(self, readout: Tensor, query: QueryFeatures) -> Tensor:
+        """See `MemoryNetwork.decoder_features`."""
+
+    def mask_logits(self, features: Tensor) -> Tensor:
+        """See `MemoryNetwork.mask_logits`."""
+
+
 class MemoryNetwork(nn.Module):
     """Query encoder, memory encoder, memory read and decoder.
 
@@ -131,7 +151,15 @@ class MemoryNetwork(nn.Module):
         """
         return read_memory(query_key, memory_key, memory_value, self.config.top_k)
 
+    def decoder_features(self, readout: Tensor, query: QueryFeatures) -> Tensor:
+        """Decoder features `[B*O, C4, H/4, W/4]`, which the representation loss compares."""
+        return self.decoder.features(readout, query)
+
+    def mask_logits(self, features: Tensor) -> Tensor:
+        """Mask logits `[B*O, 1, H, W]` of decoder features."""
+        return self.decoder.logits(features)
+
     def decode(self, readout: Tensor, query: QueryFeatures) -> Tensor:
-        """Mask logits `[B*O, 1, H, W]`."""
+        """Mask logits `[B*O, 1, H, W]`: `mask_logits` of `decoder_features`."""
         logits: Tensor = self.decoder(readout, query)
         return logits

@@ -22,13 +22,16 @@ KEPT = 2
 
 @dataclass
 class Checkpoint:
-    """All state of a run after `step` optimizer steps. Clips need none: clip n is a function of the seed.
+    """All state of a run after `step` optimizer steps.
+
+    Clips and random draws need none: both are functions of the seed and the step.
 
     Attributes:
         step: Optimizer steps taken.
         network: The network being trained.
         average: Its exponential moving average.
         optimizer: Optimizer over `network`.
+        scaler: Of the gradients, in float16; does nothing otherwise.
         config_hash: Of the run's configuration, so that a run is not resumed as another one.
     """
 
@@ -36,6 +39,7 @@ class Checkpoint:
     network: MemoryNetwork
     average: MemoryNetwork
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     config_hash: str
 
 
@@ -48,6 +52,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, provenance: dict[str, 
         state = {
             "step": checkpoint.step,
             "optimizer": checkpoint.optimizer.state_dict(),
+            "scaler": checkpoint.scaler.state_dict(),
             "config_hash": checkpoint.config_hash,
         }
         buffer = io.BytesIO()  # a full disk then is an ordinary OSError; torch's own writer raises something else
@@ -79,6 +84,7 @@ def load_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     try:
         state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
         config_hash, optimizer, step = state["config_hash"], state["optimizer"], int(state["step"])
+        scaler = state["scaler"]
     except Exception as error:  # torch raises many types here; to the user they are one
         raise _damaged(path / "state.pt", error) from error
     if config_hash != checkpoint.config_hash:
@@ -94,7 +100,8 @@ def load_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
             raise _damaged(file, error) from error
     try:
         checkpoint.optimizer.load_state_dict(optimizer)
-    except (ValueError, KeyError, TypeError) as error:
+        checkpoint.scaler.load_state_dict(scaler)
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _damaged(path / "state.pt", error) from error
     checkpoint.step = step
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING
 
 from rich.progress import (
     BarColumn,
@@ -15,10 +17,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from torch.utils.tensorboard import SummaryWriter
-
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 __all__ = ["Journal"]
 
@@ -39,7 +42,7 @@ class Journal:
         kept = [line for line in log.read_text().splitlines() if _step_of(line) <= start] if log.exists() else []
         atomic_write_text(log, "".join(f"{line}\n" for line in kept))
         self._log = log.open("ab", buffering=0)  # nothing is held back that a kill, or a full disk, could lose
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
+        self._events = _summary_writer(folder / "tensorboard", start + 1)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -79,6 +82,15 @@ class Journal:
             self._events.add_scalar(name, value, step)
         status = f"loss {values['loss']:.4f}  {speed:.1f} images/s"
         self._progress.update(self._task, completed=step, status=status)
+
+
+def _summary_writer(folder: Path, first_step: int) -> SummaryWriter:
+    # TensorBoard imports TensorFlow wherever it is installed, for nothing that is used here; that takes half a minute.
+    # This module's presence is its own sign that there is none.
+    sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=first_step)  # type: ignore[no-untyped-call]
 
 
 def _step_of(line: str) -> int:

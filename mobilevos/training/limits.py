@@ -11,20 +11,27 @@ from mobilevos.contract import STRIDE
 from mobilevos.errors import InputError
 
 if TYPE_CHECKING:
-    from mobilevos.training.config import RunConfig
+    from mobilevos.training.schema import RunConfig
 
-__all__ = ["LIMITS", "check_limits"]
+__all__ = ["CHOICES", "LIMITS", "PAIRS", "check_limits"]
 
 LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "data.static_share": (0, 1),
     "data.davis.skip": (1, inf),
+    "data.davis.share": (0, inf),
+    "data.youtube_vos.skip": (1, inf),
+    "data.youtube_vos.share": (0, inf),
+    "data.bl30k.skip": (1, inf),
+    "data.bl30k.share": (0, inf),
     "data.crop": (2 * STRIDE, inf),
     "data.frames": (2, inf),
     "data.max_objects": (1, 254),
     "data.workers": (0, inf),
     "training.steps": (1, inf),
     "training.batch_size": (1, inf),
+    "training.accumulate": (1, inf),
+    "training.decay_at": (0, 1),
     "training.learning_rate": (0, inf),
     "training.trunk_learning_rate": (0, inf),
     "training.weight_decay": (0, inf),
@@ -36,28 +43,60 @@ LIMITS: dict[str, tuple[float, float]] = {
     "training.threads": (0, inf),
     "losses.poly_epsilon": (-1, inf),
     "losses.hardest": (0, 1),
+    "losses.hardest_ramp": (0, 1),
     "losses.dice": (0, inf),
+    "losses.representation": (0, inf),
+    "losses.omega": (0, 1),
+    "losses.logit": (0, inf),
+    "losses.temperature": (1e-3, inf),
+    "losses.pixels": (1, inf),
+    "losses.boundary_radius": (0, 64),
+    "model.teacher.top_k": (0, inf),
+    "validation.every": (0, inf),
+    "validation.frames": (0, inf),
+    "validation.resize": (0, inf),
 }
 """Key -> least and largest value, both allowed."""
 
+CHOICES: dict[str, tuple[str, ...]] = {
+    "training.optimizer": ("adamw", "adam"),
+    "training.schedule": ("cosine", "step"),
+    "training.frozen_norm": ("trunk", "all"),
+    "training.precision": ("fp32", "bf16", "fp16"),
+    "losses.sampling": ("boundary", "uniform"),
+    "validation.split": ("train", "val"),
+}
+"""Key -> the values it may have."""
+
+PAIRS = ("data.davis.skip", "data.youtube_vos.skip", "data.bl30k.skip", "losses.hardest_ramp")
+"""Keys of two numbers."""
+
 
 def check_limits(config: RunConfig) -> None:
-    """Refuses numbers that no run can use.
+    """Refuses values that no run can use.
 
     Raises:
-        InputError: A number is out of `LIMITS` or not a number, `data.davis.skip` is not a pair, or `data.crop` is not
-            a multiple of 16.
+        InputError: A number is out of `LIMITS` or not a number, a word is not among its `CHOICES`, one of `PAIRS` is
+            not a pair, `data.crop` is not a multiple of 16, or `training.accumulate` does not divide the batch.
     """
     for key, (least, most) in LIMITS.items():
         value = attrgetter(key)(config)
         for number in value if isinstance(value, (list, tuple)) else (value,):
             if not (isfinite(number) and least <= number <= most):
                 _refuse(key, f"at least {least}" if most == inf else f"{least} to {most}", number)
-    skip: Sequence[int] = config.data.davis.skip  # a list, of any length, where it comes from YAML
-    if len(skip) != 2:
-        _refuse("data.davis.skip", "two numbers", skip)
+    for key, choices in CHOICES.items():
+        if attrgetter(key)(config) not in choices:
+            _refuse(key, " or ".join(choices), attrgetter(key)(config))
+    for key in PAIRS:
+        pair: Sequence[float] = attrgetter(key)(config)  # a list, of any length, where it comes from YAML
+        if len(pair) != 2:
+            _refuse(key, "two numbers", pair)
     if config.data.crop % STRIDE:
         _refuse("data.crop", f"a multiple of {STRIDE}", config.data.crop)
+    if config.training.batch_size % config.training.accumulate:
+        _refuse(
+            "training.accumulate", f"a divisor of the batch of {config.training.batch_size}", config.training.accumulate
+        )
 
 
 def _refuse(key: str, expected: str, found: object) -> None:

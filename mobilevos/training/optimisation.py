@@ -8,21 +8,22 @@ import torch
 from torch import nn
 
 from mobilevos.model.network import MemoryNetwork
-from mobilevos.training.config import TrainingConfig
+from mobilevos.training.schema import TrainingConfig
 
 __all__ = [
     "build_optimizer",
-    "freeze_trunk_statistics",
     "learning_rate_factor",
     "set_learning_rate",
+    "set_training_mode",
     "update_average",
 ]
 
 FINAL_FACTOR = 0.01
+STEP_FACTOR = 0.1
 
 
-def build_optimizer(network: MemoryNetwork, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW; the trunk learns at its own rate, and only convolution weights decay."""
+def build_optimizer(network: MemoryNetwork, config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW or Adam; the trunk learns at its own rate, and only convolution weights decay."""
     trunk = set(network.query_encoder.trunk.parameters())
     groups = []
     for is_trunk, rate in ((True, config.trunk_learning_rate), (False, config.learning_rate)):
@@ -31,13 +32,15 @@ def build_optimizer(network: MemoryNetwork, config: TrainingConfig) -> torch.opt
             members = [p for p in parameters if (p.ndim > 1) == decays]
             decay = config.weight_decay if decays else 0.0
             groups.append({"params": members, "lr": rate, "peak": rate, "weight_decay": decay})
-    return torch.optim.AdamW(groups)
+    return {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer](groups)
 
 
 def learning_rate_factor(step: int, config: TrainingConfig) -> float:
-    """Fraction of the peak rate at a step: linear warm-up, then a cosine to 1 %."""
+    """Fraction of the peak rate at a step: linear warm-up, then a cosine to 1 %, or one drop to a tenth."""
     if step < config.warmup:
         return (step + 1) / config.warmup
+    if config.schedule == "step":
+        return 1.0 if step < config.decay_at * config.steps else STEP_FACTOR
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
     return FINAL_FACTOR + (1 - FINAL_FACTOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
@@ -48,11 +51,12 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["peak"] * factor
 
 
-def freeze_trunk_statistics(network: MemoryNetwork) -> None:
-    """Training mode, but for the trunk's batch norm: a few clips are too few to re-estimate ImageNet's statistics."""
+def set_training_mode(network: MemoryNetwork, frozen_norm: str) -> None:
+    """Training mode, but for batch norms that keep their statistics: the trunk's, or `all`."""
     network.train()
-    for module in network.query_encoder.trunk.modules():
-        if isinstance(module, nn.BatchNorm2d):
+    frozen = network if frozen_norm == "all" else network.query_encoder.trunk
+    for module in frozen.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
 
 

@@ -1,43 +1,44 @@
-"""The training loop that every supervised stage shares."""
+"""A run from its configuration to a trained network: what every stage shares."""
 
 from __future__ import annotations
 
-import copy
-import math
+import json
+import os
 import platform
+from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
-from torch import Tensor
 
 from mobilevos.data.clips import ClipBatch, ClipDataset, training_loader
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text, sha256_of
-from mobilevos.losses import dice_loss, poly1_cross_entropy
-from mobilevos.model.checkpoint import load_network, save_network
-from mobilevos.model.network import MemoryNetwork
-from mobilevos.model.variants import build_network
+from mobilevos.model.checkpoint import save_network
 from mobilevos.training.checkpoints import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
-from mobilevos.training.clip_forward import clip_logits, object_masks
-from mobilevos.training.config import LossConfig, RunConfig, config_hash, to_yaml
+from mobilevos.training.config import to_yaml
+from mobilevos.training.data_check import check_data
+from mobilevos.training.distributed import Ranks, join_ranks
 from mobilevos.training.journal import Journal
-from mobilevos.training.optimisation import (
-    build_optimizer,
-    freeze_trunk_statistics,
-    learning_rate_factor,
-    set_learning_rate,
-    update_average,
-)
+from mobilevos.training.report import write_report
+from mobilevos.training.sampling import part_size, sample_batches
+from mobilevos.training.schema import RunConfig
 from mobilevos.training.sources import build_source
+from mobilevos.training.stages import STAGES
+from mobilevos.training.state import initial_state
+from mobilevos.training.step import Stepper
+from mobilevos.training.validation import Validation, validation_sequences
 
-__all__ = ["clip_losses", "train"]
+__all__ = ["train"]
 
 
 def train(config: RunConfig) -> Path:
     """Runs a stage to its end, going on from the newest checkpoint where there is one.
+
+    Under `torchrun` every process calls it; together they take the steps of one run.
 
     Returns:
         The trained network, `network.safetensors` in the run's folder.
@@ -45,116 +46,96 @@ def train(config: RunConfig) -> Path:
     Raises:
         InputError: Data, weights or checkpoints are missing or damaged; the loss is not finite.
     """
+    stage = _stage(config)
+    stage.check(config)
     source = build_source(config)
-    folder = Path(config.output)
+    check_data(config, quick=True).refuse()
     device = _device(config.device)
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     torch.manual_seed(config.seed)
-    state = _initial_state(config, device)
-    newest = newest_checkpoint(folder / "checkpoints")
-    if newest is not None:
-        if not config.resume:
-            raise InputError(f"{folder} holds a run already", remedy="give another output=FOLDER or resume=true")
-        load_checkpoint(state, newest)
-    atomic_write_text(folder / "config.yaml", to_yaml(config))
-    provenance = _provenance(config, state.config_hash)
-    batch_size = config.training.batch_size
-    loader = training_loader(
-        ClipDataset(source, config.seed),
-        batch_size,
-        state.step * batch_size,
-        config.training.steps * batch_size,
-        config.data.workers,
-    )
-    with Journal(folder, config.training.steps, state.step, config.training.log_every) as journal:
-        for batch in loader:
-            assert isinstance(batch, ClipBatch)
-            values = _step(state, batch, config, device)
-            journal.step(state.step, values, batch_size * config.data.frames)
-            if state.step % config.training.checkpoint_every == 0 or state.step == config.training.steps:
-                save_checkpoint(state, folder / "checkpoints", provenance)
-    result = folder / "network.safetensors"
-    save_network(state.average, result, provenance=provenance)
-    return result
-
-
-def clip_losses(logits: Tensor, labels: Tensor, valid: Tensor, config: LossConfig, hardest: float) -> dict[str, Tensor]:
-    """The supervised losses of a clip.
-
-    Args:
-        logits: `[B, T-1, O+1, H, W]`, aggregated, background first.
-        labels: `[B, T-1, H, W]` int64, 0..O.
-        valid: `[B, O]` bool.
-        config: Weights and constants.
-        hardest: Fraction of pixels that counts now.
-
-    Returns:
-        `loss` (to be minimised) and its parts `cross_entropy` and `dice`.
-    """
-    frames = logits.shape[1]
-    flat, labels = logits.flatten(0, 1), labels.flatten(0, 1)
-    cross_entropy = poly1_cross_entropy(flat, labels, epsilon=config.poly_epsilon, hardest=hardest)
-    masks = object_masks(labels, valid.shape[1])
-    dice = dice_loss(flat.softmax(1)[:, 1:], masks, valid.repeat_interleave(frames, 0))
-    return {"loss": cross_entropy + config.dice * dice, "cross_entropy": cross_entropy, "dice": dice}
-
-
-def _step(state: Checkpoint, batch: ClipBatch, config: RunConfig, device: torch.device) -> dict[str, float]:
-    """One optimizer step, which also counts it."""
-    training = config.training
-    objects = max(1, int(batch.valid.sum(1).max()))  # objects that no clip of the batch has cost nothing
-    valid = batch.valid[:, :objects].to(device)
-    frames = batch.frames.to(device).float() / 255
-    labels = batch.labels.to(device).long()
-    factor = learning_rate_factor(state.step, training)
-    set_learning_rate(state.optimizer, factor)
-    # Bootstrapping sets in gradually: first all pixels, from a fifth to a half of the run down to the hardest.
-    progress = min(1.0, max(0.0, (state.step / training.steps - 0.2) / 0.3))
-    hardest = 1 + (config.losses.hardest - 1) * progress
-
-    logits = clip_logits(state.network, frames, object_masks(labels[:, 0], objects), valid)
-    losses = clip_losses(logits, labels[:, 1:], valid, config.losses, hardest)
-    _refuse_not_finite("loss", losses["loss"], state, batch)
-    state.optimizer.zero_grad(set_to_none=True)
-    losses["loss"].backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), training.gradient_clip)
-    _refuse_not_finite("gradient's norm", norm, state, batch)  # before it reaches the weights and a checkpoint
-    state.optimizer.step()
-    update_average(state.average, state.network, training.ema_decay, state.step)
-    state.step += 1
-    values = {name: float(value.detach()) for name, value in losses.items()}
-    return values | {"gradient_norm": float(norm), "learning_rate_factor": factor}
-
-
-def _refuse_not_finite(name: str, value: Tensor, state: Checkpoint, batch: ClipBatch) -> None:
-    if not math.isfinite(float(value.detach())):
-        raise InputError(
-            f"the {name} of step {state.step + 1} is {float(value.detach())}",
-            found=f"clips {', '.join(batch.names)}",
-            remedy="lower training.learning_rate, or look at these clips",
+    sequences = validation_sequences(config.validation)
+    part_size(config.training.batch_size, config.training.accumulate, Ranks.from_environment())
+    with join_ranks(cuda=device.type == "cuda") as ranks:
+        if device.type == "cuda" and ranks.world > 1:
+            device = torch.device("cuda", ranks.local_rank)
+        objective = stage.objective(config, device)
+        state = initial_state(config, device)
+        run = _Run(config, state, ranks)
+        run.begin()
+        batches = sample_batches(
+            state.step, config.training.steps, config.training.batch_size, config.training.accumulate, ranks
         )
+        loader = training_loader(ClipDataset(source, config.seed), batches, config.data.workers)
+        validation = Validation(sequences, config.validation, run.folder, ranks)
+        run.steps(Stepper(state, objective, config, device, ranks), loader, validation, str(device))
+        return run.end()
 
 
-def _initial_state(config: RunConfig, device: torch.device) -> Checkpoint:
-    if config.init and config.trunk_weights:
-        raise InputError("init and trunk_weights are both given", remedy="give one: init holds a trunk already")
-    if config.init:
-        network = load_network(config.init)
-        if network.config != config.model:
-            same = network.config.name == config.model.name
-            found = network.config.name + (" of other dimensions" if same else "")
-            raise InputError(f"{config.init} holds another network", expected=config.model.name, found=found)
-    else:
-        network = build_network(config.model, trunk_weights=config.trunk_weights or None, seed=config.seed)
-    network = _place(network, device)
-    freeze_trunk_statistics(network)
-    average = copy.deepcopy(network).eval().requires_grad_(False)
-    return Checkpoint(0, network, average, build_optimizer(network, config.training), config_hash(config))
+class _Run:
+    """A run's folder, and what is written there when."""
+
+    def __init__(self, config: RunConfig, state: Checkpoint, ranks: Ranks) -> None:
+        self.config, self.state, self.ranks = config, state, ranks
+        self.folder = Path(config.output)
+        self.provenance = _provenance(config, state.config_hash, ranks)
+
+    def begin(self) -> None:
+        """Goes on from the newest checkpoint, and says what the run is."""
+        newest = newest_checkpoint(self.folder / "checkpoints")
+        if newest is not None:
+            if not self.config.resume:
+                raise InputError(
+                    f"{self.folder} holds a run already", remedy="give another output=FOLDER or resume=true"
+                )
+            load_checkpoint(self.state, newest)
+        self.ranks.wait()  # no process may write while another still looks for a checkpoint
+        if self.ranks.first:
+            atomic_write_text(self.folder / "config.yaml", to_yaml(self.config))
+            atomic_write_text(self.folder / "run.json", json.dumps(self.provenance, indent=2) + "\n")
+
+    def steps(self, stepper: Stepper, batches: Iterator[ClipBatch], validation: Validation, device: str) -> None:
+        """All steps that are left, with checkpoints and validations between them."""
+        training, state = self.config.training, self.state
+        images = training.batch_size * self.config.data.frames
+        written = Journal(self.folder, training.steps, state.step, training.log_every) if self.ranks.first else None
+        with written or nullcontext():
+            while state.step < training.steps:
+                values = stepper.step(batches)
+                last = state.step == training.steps
+                if written:
+                    written.step(state.step, values, images)
+                if last or state.step % training.checkpoint_every == 0:
+                    self._save()
+                if validation.due(state.step, last=last):
+                    self._validate(validation, device)
+
+    def end(self) -> Path:
+        """Writes the result and the report."""
+        result = self.folder / "network.safetensors"
+        if self.ranks.first:
+            save_network(self.state.average, result, provenance=self.provenance)
+            write_report(self.folder)
+        self.ranks.wait()
+        return result
+
+    def _save(self) -> None:
+        if self.ranks.first:
+            save_checkpoint(self.state, self.folder / "checkpoints", self.provenance)
+        self.ranks.wait()
+
+    def _validate(self, validation: Validation, device: str) -> None:
+        best = validation.best(before=self.state.step)
+        score = validation.run(self.state.average, self.state.step, device)
+        if self.ranks.first and score > best:
+            facts = {**self.provenance, "step": self.state.step, "validation_j_and_f": score}
+            save_network(self.state.average, self.folder / "best.safetensors", provenance=facts)
 
 
-def _place(network: MemoryNetwork, device: torch.device) -> MemoryNetwork:
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+def _stage(config: RunConfig) -> Any:
+    if config.stage not in STAGES:
+        raise InputError(f"no stage named {config.stage!r}", expected=f"one of {', '.join(STAGES)}")
+    return STAGES[config.stage]
 
 
 def _device(name: str) -> torch.device:
@@ -167,16 +148,25 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _provenance(config: RunConfig, config_sha256: str) -> dict[str, Any]:
+def _provenance(config: RunConfig, config_sha256: str, ranks: Ranks) -> dict[str, Any]:
+    files = {
+        "init": config.init,
+        "encoder": config.encoder,
+        "trunk_weights": config.trunk_weights,
+        "teacher": config.model.teacher.checkpoint if config.stage == "distill" else "",
+    }
     return {
         "stage": config.stage,
+        "preset": config.preset,
         "seed": config.seed,
         "steps": config.training.steps,
         "config_sha256": config_sha256,
-        "init_sha256": sha256_of(config.init) if config.init else None,
-        "trunk_weights_sha256": sha256_of(config.trunk_weights) if config.trunk_weights else None,
+        **{f"{name}_sha256": sha256_of(file) if file else None for name, file in files.items()},
+        "processes": ranks.world,
         "mobilevos": version("mobilevos"),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "python": platform.python_version(),
+        "cpu_threads": torch.get_num_threads(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobilevos.data.frames import ImageFolder, read_image
+from mobilevos.data.frames import ImageFolder, image_size, read_image
 from mobilevos.errors import InputError
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (24, 32, 3), np.uint8)
@@ -38,6 +38,25 @@ def test_a_frame_is_turned_as_its_exif_orientation_says(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turn a quarter clockwise to see it upright
     frame = read_image(save(tmp_path / "phone.png", exif=exif))
     np.testing.assert_array_equal(frame, np.rot90(PICTURE, -1))
+
+
+@pytest.mark.parametrize("name", ["frame.jpg", "frame.png"])
+@pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
+def test_the_size_is_that_of_the_upright_image(tmp_path: Path, name: str, orientation: int | None) -> None:
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    path = save(tmp_path / name, exif=exif)
+    assert image_size(path) == read_image(path).shape[:2]
+
+
+def test_the_size_of_a_jpeg_is_known_without_decoding_it(tmp_path: Path) -> None:
+    path = save(tmp_path / "frame.jpg")
+    path.write_bytes(path.read_bytes()[:700])
+    assert image_size(path) == (24, 32)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"cannot read image .*frame\.jpg"):
+        image_size(path)
 
 
 def test_more_than_eight_bits_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A tiny run: four made-up still images, crops of 64 pixels, two clips a step."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,34 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(image).save(root / "images" / f"{number}.jpg", quality=95)
         write_mask(root / "masks" / f"{number}.png", labels)
     return root
+
+
+@pytest.fixture(scope="session")
+def videos(stills: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`davis/`, `youtube_vos/` and `bl30k/`, each of one sequence, `walk`, of the stills in their order.
+
+    All frames are masked, but for YouTube-VOS, which has no mask of the second of six. To be read only: tests copy it.
+    """
+    root = tmp_path_factory.mktemp("videos")
+    for layout in ("davis/{}/480p", "youtube_vos/train/{}", "bl30k/{}"):
+        length = 6 if "youtube" in layout else 4
+        for t in range(length):
+            for kind, still in (("JPEGImages", f"images/{t % 4}.jpg"), ("Annotations", f"masks/{t % 4}.png")):
+                path = root / layout.format(kind) / "walk" / f"{t:05d}{Path(still).suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if not (length == 6 and t == 1 and kind == "Annotations"):
+                    shutil.copy(stills / still, path)
+    for year in (2016, 2017):
+        (root / f"davis/ImageSets/{year}").mkdir(parents=True)
+        for split in ("train", "val"):
+            (root / f"davis/ImageSets/{year}/{split}.txt").write_text("walk\n")
+    return root
+
+
+@pytest.fixture(scope="session")
+def davis(videos: Path) -> Path:
+    """The tree of `videos` in DAVIS's layout."""
+    return videos / "davis"
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import torch
 from mobilevos.errors import InputError
 from mobilevos.model.variants import build_network
 from mobilevos.training.checkpoints import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
-from mobilevos.training.config import TrainingConfig
+from mobilevos.training.schema import TrainingConfig
 from mobilevos.training.optimisation import build_optimizer
 
 pytestmark = pytest.mark.slow  # real files, full disks and kills
@@ -25,7 +25,8 @@ pytestmark = pytest.mark.slow  # real files, full disks and kills
 def new_state(seed: int = 0, config_hash: str = "abc") -> Checkpoint:
     network = build_network("mobilenet_v2", seed=seed)
     average = copy.deepcopy(network).eval().requires_grad_(False)
-    return Checkpoint(0, network, average, build_optimizer(network, TrainingConfig()), config_hash)
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    return Checkpoint(0, network, average, build_optimizer(network, TrainingConfig()), scaler, config_hash)
 
 
 def take_a_step(state: Checkpoint) -> None:

@@ -9,10 +9,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from mobilevos.errors import InputError
-from mobilevos.model.variants import VARIANTS, network_config, parse_network_config
+from mobilevos.model.variants import VARIANTS, network_config
 from mobilevos.training import compose_config, to_yaml
-from mobilevos.training.config import RunConfig, config_hash
-from mobilevos.training.limits import LIMITS, check_limits
+from mobilevos.training.config import config_hash
+from mobilevos.training.limits import CHOICES, LIMITS, PAIRS, check_limits
+from mobilevos.training.schema import ModelConfig, RunConfig
+from mobilevos.training.stages import STAGES as IMPLEMENTED
 
 STAGES = sorted(file.name.removesuffix(".yaml") for file in (files("mobilevos.config") / "stage").iterdir())
 
@@ -20,24 +22,26 @@ STAGES = sorted(file.name.removesuffix(".yaml") for file in (files("mobilevos.co
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_model_composes_to_the_network_that_the_library_builds(variant):
     name = variant if variant.startswith("teacher") else f"student_{variant}"
-    assert compose_config([f"model={name}"]).model == network_config(variant)
+    assert compose_config([f"model={name}"]).model.network == network_config(variant)
 
 
 def test_the_phone_student_is_the_default():
-    assert compose_config([]).model == network_config("mobilenet_v2")
+    assert compose_config([]).model.network == network_config("mobilenet_v2")
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_selects_its_values(stage):
     values = OmegaConf.create((files("mobilevos.config") / "stage" / f"{stage}.yaml").read_text())
+    values.pop("defaults", None)
     config = OmegaConf.create(to_yaml(compose_config([f"stage={stage}"])))
     assert config.stage == stage
     assert OmegaConf.merge(config, values) == config
 
 
 def test_the_stages_differ():
-    assert STAGES == ["static", "student"]
-    static, student = (compose_config([f"stage={stage}"]) for stage in STAGES)
+    assert set(STAGES) == set(IMPLEMENTED)
+    static, student, teacher = (compose_config([f"stage={stage}"]) for stage in ("static", "student", "teacher"))
+    assert teacher.model.network == network_config("teacher_mobilenet_v2")
     assert (static.data.static_share, student.data.static_share) == (1.0, 0.3)
     assert (static.output, student.output) == ("runs/static", "runs/student")
 
@@ -115,10 +119,12 @@ def composed() -> RunConfig:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [(key, least - 1) for key, (least, _) in LIMITS.items() if key != "data.davis.skip"]
+    [(key, least - 1) for key, (least, _) in LIMITS.items() if key not in PAIRS]
     + [(key, most + 1) for key, (_, most) in LIMITS.items() if most < 1000]
     + [("training.learning_rate", math.nan), ("losses.dice", math.inf), ("data.crop", 250)]
-    + [("data.davis.skip", [0, 3]), ("data.davis.skip", [3]), ("data.davis.skip", [1, 2, 3])],
+    + [(key, pair) for key in PAIRS for pair in ([-1, 1], [1], [1, 1, 1])]
+    + [(key, "else") for key in CHOICES]
+    + [("training.accumulate", 3)],
 )
 def test_a_number_that_no_run_can_use_is_refused(key, value, composed):
     config = copy.deepcopy(composed)
@@ -135,7 +141,7 @@ def test_numbers_are_checked_as_a_configuration_is_composed(override):
 
 
 def test_the_limits_themselves_are_allowed():
-    overrides = [f"{key}={least}" for key, (least, _) in LIMITS.items() if key != "data.davis.skip"]
+    overrides = [f"{key}={least}" for key, (least, _) in LIMITS.items() if key not in PAIRS]
     assert compose_config(overrides).data.crop == 32
 
 
@@ -143,7 +149,7 @@ def read_back(text: str) -> RunConfig:
     values = OmegaConf.create(text)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(RunConfig), values))
     assert isinstance(config, RunConfig)
-    config.model = parse_network_config(values.model)
+    config.model = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ModelConfig), values.model))
     return config
 
 

@@ -11,12 +11,12 @@ from torch import nn
 
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.model.variants import build_network
-from mobilevos.training.config import TrainingConfig
+from mobilevos.training.schema import TrainingConfig
 from mobilevos.training.optimisation import (
     build_optimizer,
-    freeze_trunk_statistics,
     learning_rate_factor,
     set_learning_rate,
+    set_training_mode,
     update_average,
 )
 
@@ -48,6 +48,11 @@ class TestLearningRate:
         assert learning_rate_factor(60, config) == pytest.approx(0.505)
         assert learning_rate_factor(35, config) == pytest.approx(0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 4)))
 
+    def test_a_step_schedule_drops_once_to_a_tenth(self):
+        config = TrainingConfig(steps=10, warmup=2, schedule="step", decay_at=0.6)
+        factors = [learning_rate_factor(step, config) for step in range(10)]
+        assert factors == [0.5, 1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1]
+
     def test_every_group_keeps_its_share(self, network):
         optimizer = build_optimizer(network, TrainingConfig(learning_rate=5e-4, trunk_learning_rate=1e-4))
         set_learning_rate(optimizer, 0.3)
@@ -56,8 +61,10 @@ class TestLearningRate:
 
 
 class TestOptimizer:
-    def test_every_parameter_is_in_exactly_one_group(self, network):
-        optimizer = build_optimizer(network, TrainingConfig())
+    @pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam)])
+    def test_every_parameter_is_in_exactly_one_group(self, name, kind, network):
+        optimizer = build_optimizer(network, TrainingConfig(optimizer=name))
+        assert type(optimizer) is kind
         members = [id(p) for group in optimizer.param_groups for p in group["params"]]
         assert sorted(members) == sorted(id(p) for p in network.parameters())
 
@@ -71,15 +78,16 @@ class TestOptimizer:
             assert found[id(parameter)] == (rate, decay), name
 
 
-def test_only_the_trunks_statistics_stay_as_they_are(network):
-    freeze_trunk_statistics(network)
+@pytest.mark.parametrize(("frozen", "prefix"), [("trunk", "query_encoder.trunk."), ("all", "")])
+def test_only_the_frozen_statistics_stay_as_they_are(frozen, prefix, network):
+    set_training_mode(network, frozen)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     query = network.encode_query(torch.rand(2, 3, 64, 64))
     mask = torch.rand(2, 1, 64, 64)
     network.decode(network.encode_memory(query, mask, mask), query)
     for name, tensor in network.state_dict().items():
         if name.endswith(("running_mean", "running_var")):
-            assert torch.equal(tensor, before[name]) == name.startswith("query_encoder.trunk."), name
+            assert torch.equal(tensor, before[name]) == name.startswith(prefix), name
 
 
 class TestAverage:

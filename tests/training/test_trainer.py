@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 from mobilevos.errors import InputError
-from mobilevos.losses import dice_loss, poly1_cross_entropy
+from mobilevos.losses import poly1_cross_entropy
 from mobilevos.model.checkpoint import load_network, read_metadata, save_network
 from mobilevos.model.variants import build_network
 from mobilevos.training import RunConfig, compose_config, to_yaml, train
-from mobilevos.training.config import LossConfig, config_hash
-from mobilevos.training.trainer import clip_losses
+from mobilevos.training.config import config_hash
 
 
 def tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -54,7 +54,7 @@ def unbroken(tiny_overrides: Callable[..., list[str]], tmp_path_factory: pytest.
 
 
 def start_state(config: RunConfig) -> dict[str, torch.Tensor]:
-    return build_network(config.model, seed=config.seed).state_dict()
+    return build_network(config.model.network, seed=config.seed).state_dict()
 
 
 @pytest.mark.slow
@@ -175,11 +175,16 @@ class TestRefusals:
         [
             (["data.static=[]"], "no folders of still images; give data.static"),
             (["data.static=[nowhere]"], "nowhere"),
-            (["stage=student"], "no DAVIS folder; give data.davis.root"),
+            (["stage=student"], "give data.davis.root"),
             (["stage=student", "data.davis.root=nowhere"], "nowhere"),
             (["trunk_weights=nowhere.safetensors"], r"no ImageNet weights at nowhere\.safetensors"),
             (["init=nowhere.safetensors"], r"no checkpoint at nowhere\.safetensors"),
-            (["init=a.safetensors", "trunk_weights=b.safetensors"], "init and trunk_weights are both given"),
+            (["init=a.safetensors", "trunk_weights=b.safetensors"], "init and trunk_weights are given together"),
+            (["encoder=nowhere.safetensors"], r"no checkpoint at nowhere\.safetensors"),
+            (["data.static_share=0.5"], "stage=static with data.static_share=0.5; expected still images alone"),
+            (["stage=teacher", "model=student_mobilenet_v2"], "expected a network with model.top_k"),
+            (["stage=distill"], "stage=distill without a teacher; give model.teacher.checkpoint=FILE"),
+            (["stage=qat"], "qat"),
             (["device=abacus"], "device=abacus; expected auto, cpu or cuda"),
             (["model.trunk=vgg"], "no trunk named 'vgg'"),
         ],
@@ -195,7 +200,7 @@ class TestRefusals:
         with pytest.raises(InputError, match=r"expected mobilenet_v2; found mobilenet_v2_aspp$"):
             train(configure("run", f"init={path}"))
         config = configure("run", f"init={path}")
-        save_network(build_network(replace(config.model, key_channels=32)), path, provenance={})
+        save_network(build_network(replace(config.model.network, key_channels=32)), path, provenance={})
         with pytest.raises(InputError, match=r"expected mobilenet_v2; found mobilenet_v2 of other dimensions$"):
             train(config)
 
@@ -227,12 +232,15 @@ class TestNumbersThatAreNotFinite:
             return loss * math.nan if poisoned.calls == 4 else loss
 
         poisoned.calls = 0
-        monkeypatch.setattr("mobilevos.training.trainer.poly1_cross_entropy", poisoned)
+        monkeypatch.setattr("mobilevos.training.objectives.poly1_cross_entropy", poisoned)
         with pytest.raises(
-            InputError, match=r"the loss of step 4 is nan; found clips stills\d*/\d, stills\d*/\d; lower"
+            InputError, match=r"the loss of step 4 is nan; found clips stills\d*/\d, stills\d*/\d, saved in .*; lower"
         ):
             train(configure("run"))
         assert [line["step"] for line in log(tmp_path / "run")] == [1, 2, 3]
+        with safe_open(tmp_path / "run/failed/step-000004-rank-0.safetensors", "pt") as batch:
+            assert batch.get_tensor("frames").shape == (2, 3, 3, 64, 64)
+            assert len(batch.metadata()["clips"].splitlines()) == 2
         monkeypatch.undo()
         train(configure("run"))
         assert_equal_runs(unbroken, tmp_path / "run")
@@ -243,28 +251,7 @@ class TestNumbersThatAreNotFinite:
         def sharp(*args, **kwargs):
             return poly1_cross_entropy(*args, **kwargs) + (args[0] * 0).sum().sqrt()
 
-        monkeypatch.setattr("mobilevos.training.trainer.poly1_cross_entropy", sharp)
+        monkeypatch.setattr("mobilevos.training.objectives.poly1_cross_entropy", sharp)
         with pytest.raises(InputError, match="the gradient's norm of step 1 is nan; found clips"):
             train(configure("run", "training.checkpoint_every=1"))
         assert not (tmp_path / "run/checkpoints").exists()
-
-
-def test_the_losses_of_a_clip_are_those_of_its_frames_weighted():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, 3, 3, 4, 5, generator=generator)
-    labels = torch.randint(3, (2, 3, 4, 5), generator=generator)
-    valid = torch.tensor([[True, True], [True, False]])
-    losses = clip_losses(logits, labels, valid, LossConfig(poly_epsilon=0.5, dice=2.0), hardest=0.4)
-    images = [
-        poly1_cross_entropy(logits[b, t, None], labels[b, t, None], epsilon=0.5, hardest=0.4)
-        for b in range(2)
-        for t in range(3)
-    ]
-    torch.testing.assert_close(losses["cross_entropy"], torch.stack(images).mean())
-    objects = [
-        dice_loss(logits[b, t].softmax(0)[None, o : o + 1], (labels[b, t] == o)[None, None].float(), valid[:1, :1])
-        for b, o in ((0, 1), (0, 2), (1, 1))
-        for t in range(3)
-    ]
-    torch.testing.assert_close(losses["dice"], torch.stack(objects).mean())
-    torch.testing.assert_close(losses["loss"], losses["cross_entropy"] + 2 * losses["dice"])

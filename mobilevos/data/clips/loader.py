@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -34,16 +34,12 @@ class MixedClips:
         return self.sources[int(rng.choice(len(self.sources), p=self.share))].draw(n, rng)
 
 
-def training_loader(dataset: ClipDataset, batch_size: int, start: int, stop: int, workers: int) -> Iterator[ClipBatch]:
-    """Batches of samples `start` .. `stop - 1`, in order; the stream is the same for any number of workers.
-
-    To resume, start at the first sample that was not trained on.
+def training_loader(dataset: ClipDataset, batches: Iterable[Sequence[int]], workers: int) -> Iterator[ClipBatch]:
+    """Batches of samples, in order; the stream is the same for any number of workers.
 
     Args:
         dataset: The run's samples.
-        batch_size: Clips per batch; the last batch may be smaller.
-        start: First sample.
-        stop: One past the last sample.
+        batches: Sample numbers of each batch. To resume, start at the first that was not trained on.
         workers: Loader processes; 0 loads in the caller's own.
 
     Raises:
@@ -51,8 +47,7 @@ def training_loader(dataset: ClipDataset, batch_size: int, start: int, stop: int
     """
     loader = DataLoader(
         _ErrorsAsItems(dataset),
-        batch_size=batch_size,
-        sampler=range(start, stop),
+        batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate_or_error,
         worker_init_fn=_one_thread,

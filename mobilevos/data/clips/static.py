@@ -16,7 +16,7 @@ from mobilevos.data.masks import read_mask
 from mobilevos.data.sequence import VOID
 from mobilevos.errors import InputError
 
-__all__ = ["StaticImages"]
+__all__ = ["StaticImages", "still_pairs"]
 
 
 class StaticImages:
@@ -27,12 +27,12 @@ class StaticImages:
         config: All ranges.
 
     Raises:
-        InputError: A folder holds no image, or an image has no mask.
+        InputError: As `still_pairs`, or no folder is given.
     """
 
     def __init__(self, roots: Sequence[Path | str], config: StaticConfig) -> None:
         self.config = config
-        self.pairs = [pair for root in roots for pair in _pairs(Path(root))]
+        self.pairs = [pair for root in roots for pair in still_pairs(root)]
         if not self.pairs:
             raise InputError("no folder of still images", expected="folders with images/*.jpg and masks/*.png")
 
@@ -69,12 +69,27 @@ class StaticImages:
         return read_labelled(image, labels, self.config.crop)
 
 
-def _pairs(root: Path) -> list[tuple[Path, Path]]:
-    images = list_files(root / "images", frozenset({".jpg", ".jpeg"}))
+def still_pairs(root: Path | str) -> list[tuple[Path, Path]]:
+    """Images and their masks in a folder, in counting order of their names.
+
+    Args:
+        root: Holds `images/*.jpg` and, by the same names, `masks/*.png`.
+
+    Raises:
+        InputError: The folder holds no image, an image has no mask, or a mask no image.
+    """
+    root = Path(root)
+    images = {path.stem: path for path in list_files(root / "images", frozenset({".jpg", ".jpeg"}))}
     masks = {path.stem: path for path in list_files(root / "masks", frozenset({".png"}))}
+    remedy = "complete the data set"
     if not images:
-        raise InputError(f"no image in {root / 'images'}", expected="JPEG files")
-    for image in images:
-        if image.stem not in masks:
-            raise InputError(f"{root / 'masks' / image.stem}.png is missing", expected=f"a mask for {image}")
-    return [(image, masks[image.stem]) for image in images]
+        raise InputError(f"no image in {root / 'images'}", expected="JPEG files", remedy=remedy)
+    for name, image in images.items():
+        if name not in masks:
+            missing = root / "masks" / f"{name}.png"
+            raise InputError(f"{missing} is missing", expected=f"a mask for {image}", remedy=remedy)
+    for name, mask in masks.items():
+        if name not in images:
+            missing = root / "images" / f"{name}.jpg"
+            raise InputError(f"{missing} is missing", expected=f"an image for {mask}", remedy=remedy)
+    return [(image, masks[name]) for name, image in images.items()]

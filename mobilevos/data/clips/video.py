@@ -1,8 +1,8 @@
-"""Training clips from annotated video: DAVIS 2016 and 2017, YouTube-VOS."""
+"""Training clips from annotated video: DAVIS 2016 and 2017, YouTube-VOS, BL30K."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,13 @@ from mobilevos.data.clips.composition import compose
 from mobilevos.data.clips.configuration import VideoConfig
 from mobilevos.data.clips.reading import LabelledImage, read_labelled
 from mobilevos.data.clips.sample import TrainingClip
-from mobilevos.data.sequence import Sequence
+from mobilevos.data.sequence import AnnotatedVideos, Sequence
 from mobilevos.errors import InputError
 
 __all__ = ["SkipRamp", "VideoClips"]
+
+KEPT_OPEN = 256
+"""Sequences kept open at the most: all of DAVIS, and some 10 MB of file names of longer ones."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +47,30 @@ class SkipRamp:
 class VideoClips:
     """T annotated frames of a sequence at random steps, forwards or backwards, all cropped alike.
 
+    A clip takes the objects that its first frame shows. A sequence is opened when it is drawn, and some are kept: to
+    hold the file names of a large data set in every loader process would cost gigabytes.
+
     Args:
-        sequences: Of a training split, as `Davis(root, 2016, "train").sequences()`; those with fewer than T
-            annotated frames are passed over.
+        videos: A training split, as `Davis(root, 2016, "train")`; sequences with fewer than T annotated frames are
+            passed over.
         config: All ranges.
         max_skip: Largest step between two frames of sample n, in annotated frames.
-
-    Raises:
-        InputError: No sequence has T annotated frames.
     """
 
-    def __init__(self, sequences: Iterable[Sequence], config: VideoConfig, max_skip: Callable[[int], int]) -> None:
-        self.config, self.max_skip = config, max_skip
-        self.sequences = [s for s in sequences if len(s.annotations) >= config.frames]
-        if not self.sequences:
-            raise InputError("training video", expected=f"a sequence of {config.frames} annotated frames", found="none")
+    def __init__(self, videos: AnnotatedVideos, config: VideoConfig, max_skip: Callable[[int], int]) -> None:
+        self.videos, self.config, self.max_skip = videos, config, max_skip
+        self._opened: dict[str, Sequence] = {}
 
     def draw(self, n: int, rng: np.random.Generator) -> TrainingClip:
         """Draws a clip.
 
         Raises:
-            InputError: A file is corrupt, or no frame with a usable object was met.
+            InputError: A file is missing or corrupt, or no usable object was met in sequences of T annotated frames.
         """
         for _ in range(self.config.attempts):
-            sequence = self.sequences[int(rng.integers(len(self.sequences)))]
+            sequence = self._any_sequence(rng)
+            if len(sequence.annotations) < self.config.frames:
+                continue
             picked = self._pick(n, rng, sorted(sequence.annotations))
             names = [sequence.frames.names[index] for index in picked]
             clip = compose(
@@ -80,8 +83,9 @@ class VideoClips:
             if clip is not None:
                 return clip
         raise InputError(
-            f"training video, {self.sequences[0].name} among it",
-            expected=f"an object of {self.config.min_pixels} pixels in a crop of {self.config.crop}",
+            f"training video, {self.videos.names[0]} among it",
+            expected=f"{self.config.frames} annotated frames, and on the first an object of {self.config.min_pixels} "
+            f"pixels in a crop of {self.config.crop}",
             found=f"none in {self.config.attempts} draws",
         )
 
@@ -95,8 +99,16 @@ class VideoClips:
         return [annotated[place] for place in (places[::-1] if backwards else places)]
 
     def _any_frame(self, rng: np.random.Generator) -> LabelledImage:
-        sequence = self.sequences[int(rng.integers(len(self.sequences)))]
+        sequence = self._any_sequence(rng)
         return self._read(sequence, int(rng.choice(sorted(sequence.annotations))))
+
+    def _any_sequence(self, rng: np.random.Generator) -> Sequence:
+        name = self.videos.names[int(rng.integers(len(self.videos.names)))]
+        if name not in self._opened:
+            if len(self._opened) == KEPT_OPEN:
+                self._opened.clear()
+            self._opened[name] = self.videos.sequence(name)
+        return self._opened[name]
 
     def _read(self, sequence: Sequence, index: int) -> LabelledImage:
         labels = sequence.annotation(index)

@@ -7,12 +7,22 @@ on film to track them: the demo, the tests and the golden traces run on them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import tau
+from math import inf, tau
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevos.data.synthetic.difficulty import (
+    PLAIN,
+    Difficulty,
+    harder,
+    look_alike,
+    moments,
+    occluder,
+    occluder_column,
+    occluder_passes,
+)
 from mobilevos.data.synthetic.moving_object import (
     MovingObject,
     Silhouette,
@@ -34,6 +44,12 @@ _NOISE = 2.5
 _SHIFTS = 32
 """Rows and columns by which the one field of noise is shifted from frame to frame."""
 
+_OCCLUDERS = 1000
+"""What is added to an object's id to draw its occluder by lot."""
+
+_Layer = tuple[int, MovingObject, Silhouette]
+"""Label in the mask, and what is painted."""
+
 
 class SyntheticClip:
     """A clip made from a seed: the same seed and options give the same pixels.
@@ -49,6 +65,7 @@ class SyntheticClip:
         appears: Of some objects, the frame before which they do not exist; they come in at a border then.
         absent: Of some objects, frames `(first, stop)`: from `first` to `stop - 1` they are out of the frame.
             They leave through the nearer side in the 18 frames before, and return in the 18 after.
+        difficulty: What makes the clip harder to track. The first frame's objects stay where they are.
 
     Attributes:
         size: As given.
@@ -67,15 +84,25 @@ class SyntheticClip:
         *,
         appears: Mapping[int, int] | None = None,
         absent: Mapping[int, tuple[int, int]] | None = None,
+        difficulty: Difficulty = PLAIN,
     ) -> None:
         self._appears, self._absent = dict(appears or {}), dict(absent or {})
         _check(length, size, objects, self._appears.keys() | self._absent.keys())
-        self.size, self._seed = size, seed
+        self.size, self._seed, self._exposure = size, seed, difficulty.exposure
         self.names = tuple(f"{t:05d}" for t in range(length))
         random = np.random.default_rng((seed, 0))
         height, width = size
         start = random.uniform(size=3)
-        self._objects = [_draw_object(seed, object_id, size, start) for object_id in range(1, objects + 1)]
+        drawn = [
+            harder(_draw_object(seed, object_id, size, start), difficulty)
+            for object_id in range(1, objects + difficulty.look_alikes + 1)
+        ]
+        self._objects, others = drawn[:objects], drawn[objects:]
+        self._look_alikes = [look_alike(item, drawn[place % objects]) for place, item in enumerate(others)]
+        self._occluders = [
+            occluder(_draw_object(seed, _OCCLUDERS + object_id, size, start), target, difficulty.occluder)
+            for object_id, target in enumerate(self._objects if difficulty.occluder else (), start=1)
+        ]
         self._terrain = terrain(random, (height * 3 // 2, width * 3 // 2))
         self._pan = [Wave(0, 0.17, random.uniform(0, tau), tau / random.uniform(160, 320)) for _ in range(2)]
         self._zoom = Wave(0.98, 0.06, random.uniform(0, tau), tau / random.uniform(120, 240))
@@ -94,9 +121,8 @@ class SyntheticClip:
 
     def frame(self, t: int) -> NDArray[np.uint8]:
         """Frame `t`, `[H, W, 3]`, uint8, RGB."""
-        frame = self._background(t)
-        for object_id, shape in self._silhouettes(t):
-            paint(frame, self._objects[object_id - 1], shape)
+        scenes = [self._scene(time) for time in moments(t, self._exposure)]
+        frame = scenes[0] if len(scenes) == 1 else np.rint(np.mean(scenes, axis=0)).astype(np.uint8)
         height, width = self.size
         row, column = np.random.default_rng((self._seed, 0, t)).integers(_SHIFTS, size=2)
         noise = self._noise[row : row + height, column : column + width]
@@ -106,12 +132,19 @@ class SyntheticClip:
     def mask(self, t: int) -> NDArray[np.uint8]:
         """Id of the object seen at each pixel of frame `t`, `[H, W]`, uint8; 0 is background."""
         labels = np.zeros(self.size, np.uint8)
-        for object_id, shape in self._silhouettes(t):
+        for label, _, shape in self._layers(t):
             covered, taken = shape.overlap(self.size)
-            labels[covered][shape.coverage[taken] >= 0.5] = object_id
+            labels[covered][shape.coverage[taken] >= 0.5] = label
         return labels
 
-    def _background(self, t: int) -> NDArray[np.uint8]:
+    def _scene(self, t: float) -> NDArray[np.uint8]:
+        """All but the camera's noise."""
+        scene = self._background(t)
+        for _, item, shape in self._layers(t):
+            paint(scene, item, shape)
+        return scene
+
+    def _background(self, t: float) -> NDArray[np.uint8]:
         height, width = self.size
         zoom = self._zoom(t)
         column, row = (0.75 + pan(t) - 0.5 * zoom for pan in self._pan)
@@ -120,13 +153,21 @@ class SyntheticClip:
         picture: NDArray[np.uint8] = cv2.warpAffine(self._terrain, view, (width, height), flags=flags)
         return picture
 
-    def _silhouettes(self, t: int) -> Iterator[tuple[int, Silhouette]]:
-        """The objects that exist at frame `t`, from the rearmost to the foremost."""
+    def _layers(self, t: float) -> Iterator[_Layer]:
+        """What is seen before the background at frame `t`, from the rearmost to the foremost."""
+        for item in self._look_alikes:
+            yield 0, item, silhouette(item, item.column(t), item.row(t), t)
         for object_id, item in enumerate(self._objects, start=1):
-            if t >= self._appears.get(object_id, 0):
-                yield object_id, silhouette(item, self._column(object_id, item, t), item.row(t), t)
+            if t >= self._appears.get(object_id, -inf):  # an exposure of frame 0 starts before it
+                yield object_id, item, silhouette(item, self._column(object_id, item, t), item.row(t), t)
+        for object_id, item in enumerate(self._occluders, start=1):
+            target = self._objects[object_id - 1]
+            for meeting in occluder_passes(t):
+                met = self._column(object_id, target, meeting)
+                column = occluder_column(meeting, met, item.reach, self.size[1], t)
+                yield 0, item, silhouette(item, column, target.row(meeting), t)
 
-    def _column(self, object_id: int, item: MovingObject, t: int) -> float:
+    def _column(self, object_id: int, item: MovingObject, t: float) -> float:
         """Column of the object's centre: on its path, or on the way from or to a border."""
         column, width = item.column(t), self.size[1]
         if object_id in self._appears:

@@ -126,7 +126,7 @@ def draw_object(
     )
 
 
-def silhouette(item: MovingObject, column: float, row: float, t: int) -> Silhouette:
+def silhouette(item: MovingObject, column: float, row: float, t: float) -> Silhouette:
     """The object at frame `t` with its centre at this column and row, in pixels."""
     turn = item.turn(t)
     waves = np.cos(np.outer(_ANGLES - turn, _HARMONICS) + item.phases + item.speeds * t) @ item.amplitudes

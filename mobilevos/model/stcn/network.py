@@ -114,9 +114,13 @@ class Stcn(nn.Module):
         feature8 = query.feature8[:, : _FEATURE_CHANNELS[1]]
         return self.decoder.features(readout, self.key_comp(query.feature16), feature8, query.feature4)
 
+    def mask_logits(self, features: Tensor) -> Tensor:
+        """Mask logits `[B*O, 1, H, W]` of decoder features."""
+        return self.decoder.logits(features)
+
     def decode(self, readout: Tensor, query: QueryFeatures) -> Tensor:
         """Mask logits `[B*O, 1, H, W]`, one independent logit per object."""
-        return self.decoder.logits(self.decoder_features(readout, query))
+        return self.mask_logits(self.decoder_features(readout, query))
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -26,9 +26,12 @@ from mobilevos.errors import InputError
 def dataset(stills: Path, davis: Path) -> ClipDataset:
     """Stills and video, mixed."""
     images = StaticImages([stills], StaticConfig(crop=48, min_pixels=30))
-    sequences = Davis(davis, 2017, "train").sequences()
-    video = VideoClips(sequences, VideoConfig(crop=48, min_pixels=30), SkipRamp())
+    video = VideoClips(Davis(davis, 2017, "train"), VideoConfig(crop=48, min_pixels=30), SkipRamp())
     return ClipDataset(MixedClips([(images, 1.0), (video, 3.0)]), seed=7)
+
+
+def batches(start: int, stop: int, size: int) -> list[range]:
+    return [range(first, min(first + size, stop)) for first in range(start, stop, size)]
 
 
 def assert_same(a: TrainingClip | ClipBatch, b: TrainingClip | ClipBatch) -> None:
@@ -47,19 +50,19 @@ def test_a_sample_depends_on_seed_and_number_alone(dataset: ClipDataset) -> None
 
 
 def test_batches_hold_the_samples_in_order(dataset: ClipDataset) -> None:
-    batches = list(training_loader(dataset, batch_size=2, start=3, stop=8, workers=0))
-    assert [len(batch.names) for batch in batches] == [2, 2, 1]
-    first = batches[0]
+    loaded = list(training_loader(dataset, batches(3, 8, 2), workers=0))
+    assert [len(batch.names) for batch in loaded] == [2, 2, 1]
+    first = loaded[0]
     assert (first.frames.shape, first.frames.dtype) == ((2, 3, 3, 48, 48), torch.uint8)
     assert (first.labels.shape, first.labels.dtype) == ((2, 3, 48, 48), torch.uint8)
     assert (first.valid.shape, first.valid.dtype) == ((2, 2), torch.bool)
-    assert [name for batch in batches for name in batch.names] == [dataset[n].name for n in range(3, 8)]
+    assert [name for batch in loaded for name in batch.names] == [dataset[n].name for n in range(3, 8)]
     np.testing.assert_array_equal(first.frames[1].numpy(), dataset[4].frames)
 
 
 def test_workers_give_the_same_stream(dataset: ClipDataset) -> None:
-    alone = list(training_loader(dataset, batch_size=2, start=0, stop=6, workers=0))
-    shared = list(training_loader(dataset, batch_size=2, start=0, stop=6, workers=2))
+    alone = list(training_loader(dataset, batches(0, 6, 2), workers=0))
+    shared = list(training_loader(dataset, batches(0, 6, 2), workers=2))
     assert len(alone) == len(shared) == 3
     for a, b in zip(alone, shared, strict=True):
         assert_same(a, b)
@@ -67,14 +70,14 @@ def test_workers_give_the_same_stream(dataset: ClipDataset) -> None:
 
 
 def test_a_resumed_run_sees_what_an_unbroken_one_sees(dataset: ClipDataset) -> None:
-    whole = list(training_loader(dataset, batch_size=2, start=0, stop=6, workers=0))
-    rest = list(training_loader(dataset, batch_size=2, start=4, stop=6, workers=0))
+    whole = list(training_loader(dataset, batches(0, 6, 2), workers=0))
+    rest = list(training_loader(dataset, batches(4, 6, 2), workers=0))
     assert_same(rest[0], whole[2])
 
 
 def test_loading_leaves_the_global_generator_alone(dataset: ClipDataset) -> None:
     before = torch.get_rng_state()
-    next(training_loader(dataset, batch_size=1, start=0, stop=1, workers=0))
+    next(training_loader(dataset, batches(0, 1, 1), workers=0))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -84,7 +87,7 @@ def test_a_corrupt_file_is_one_line_that_names_it(stills: Path, workers: int) ->
     broken.write_bytes(broken.read_bytes()[:500])
     data = ClipDataset(StaticImages([stills], StaticConfig(crop=48, min_pixels=30)), seed=0)
     with pytest.raises(InputError, match=r"images/2\.jpg") as caught:
-        list(training_loader(data, batch_size=2, start=0, stop=30, workers=workers))
+        list(training_loader(data, batches(0, 30, 2), workers=workers))
     assert "\n" not in str(caught.value)
 
 

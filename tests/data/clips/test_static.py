@@ -38,6 +38,12 @@ def test_an_image_without_a_mask_is_named(stills: Path) -> None:
         StaticImages([stills], CONFIG)
 
 
+def test_a_mask_without_an_image_is_named(stills: Path) -> None:
+    (stills / "images/2.jpg").unlink()
+    with pytest.raises(InputError, match=r"images/2\.jpg is missing; expected an image for .*masks/2\.png"):
+        StaticImages([stills], CONFIG)
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere/images"):
         StaticImages([tmp_path / "nowhere"], CONFIG)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevos.data.clips import ClipDataset, SkipRamp, TrainingClip, VideoClips, VideoConfig
+from mobilevos.data.clips import ClipDataset, PasteConfig, SkipRamp, TrainingClip, VideoClips, VideoConfig, video
 from mobilevos.data.davis import Davis
+from mobilevos.data.masks import read_mask, write_mask
 from mobilevos.data.youtube_vos import YouTubeVOS
 from mobilevos.errors import InputError
 
@@ -18,7 +19,7 @@ UP_TO_3 = SkipRamp(first=3, last=3, samples=1)
 
 
 def clips_of(davis: Path, config: VideoConfig, max_skip: SkipRamp = UP_TO_3) -> ClipDataset:
-    return ClipDataset(VideoClips(Davis(davis, 2017, "train").sequences(), config, max_skip), seed=0)
+    return ClipDataset(VideoClips(Davis(davis, 2017, "train"), config, max_skip), seed=0)
 
 
 def frame_numbers(clip: TrainingClip) -> list[int]:
@@ -69,9 +70,39 @@ def test_the_ramp_starts_and_ends_where_it_says(first: int, last: int, samples: 
     assert between == sorted(between, reverse=last < first)
 
 
-def test_too_short_sequences_are_refused(davis: Path) -> None:
-    with pytest.raises(InputError, match="expected a sequence of 13 annotated frames"):
-        clips_of(davis, replace(CONFIG, frames=13))
+def test_sequences_shorter_than_a_clip_are_passed_over(davis: Path) -> None:
+    for kind in ("JPEGImages", "Annotations"):
+        for path in (davis / kind / "480p/run").glob("0000[3-9].*"):
+            path.unlink()
+    dataset = clips_of(davis, replace(CONFIG, frames=10, paste=PasteConfig(donor_probability=0.0)))
+    assert {dataset[n].name.split("/")[0] for n in range(8)} == {"walk"}
+
+
+def test_video_without_a_long_enough_sequence_ends_in_an_error_and_not_in_a_loop(davis: Path) -> None:
+    with pytest.raises(InputError, match="expected 13 annotated frames"):
+        clips_of(davis, replace(CONFIG, frames=13))[0]
+
+
+def test_an_object_that_appears_later_is_not_tracked_in_a_clip_that_starts_before_it(davis: Path) -> None:
+    for path in sorted(davis.glob("Annotations/480p/*/*.png")):
+        labels = read_mask(path)
+        labels[(labels == 2) & (int(path.stem) < 10)] = 0
+        write_mask(path, labels)
+    alone = PasteConfig(donor_probability=0.0, lookalike_probability=0.0)
+    dataset = clips_of(davis, replace(CONFIG, reverse_probability=0.0, paste=alone))
+    for n in range(12):
+        clip = dataset[n]
+        assert not clip.valid[1] or frame_numbers(clip)[0] >= 10
+        assert clip.labels.max() <= clip.valid.sum()
+
+
+def test_no_more_sequences_are_kept_open_than_allowed(davis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "KEPT_OPEN", 1)
+    davis_clips = VideoClips(Davis(davis, 2017, "train"), CONFIG, UP_TO_3)
+    few, many = ClipDataset(davis_clips, seed=0), clips_of(davis, CONFIG)
+    for n in range(6):
+        np.testing.assert_array_equal(few[n].frames, many[n].frames)
+        assert len(davis_clips._opened) == 1
 
 
 def test_a_truncated_mask_is_named(davis: Path) -> None:
@@ -83,11 +114,11 @@ def test_a_truncated_mask_is_named(davis: Path) -> None:
 
 @pytest.mark.data
 def test_real_sequences_give_clips(data_root: Path) -> None:
-    davis = Davis(data_root / "davis2016", 2016, "train").sequences()
-    youtube = YouTubeVOS(data_root / "youtube_vos_sample", "train").sequences()
+    davis = Davis(data_root / "davis2016", 2016, "train")
+    youtube = YouTubeVOS(data_root / "youtube_vos_sample", "train")
     config = VideoConfig(max_objects=3)
-    assert len(davis) == 30
-    for sequences in (davis, youtube):
-        clip = ClipDataset(VideoClips(sequences, config, SkipRamp()), seed=0)[0]
+    assert len(davis.names) == 30
+    for videos in (davis, youtube):
+        clip = ClipDataset(VideoClips(videos, config, SkipRamp()), seed=0)[0]
         assert clip.frames.shape == (3, 3, 256, 256)
         assert clip.valid.any()
