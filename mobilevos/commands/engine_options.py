@@ -12,8 +12,10 @@ import typer
 from mobilevos.bundle import MANIFEST, Bundle
 from mobilevos.engines import ENGINES, open_engine
 from mobilevos.engines.engine import Engine
+from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
 from mobilevos.tracking import Tracker
+from mobilevos.tracking.memory_bank import POLICIES
 from mobilevos.weights import default_checkpoint
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "CheckpointOption",
     "EngineOption",
     "MemoryEveryOption",
+    "MemoryOption",
     "ResizeOption",
     "ThreadsOption",
     "TrackingSetup",
@@ -49,6 +52,13 @@ MemoryEveryOption = Annotated[
     int,
     typer.Option(min=1, help="Frames from one memorised frame to the next.", metavar="N"),
 ]
+MemoryOption = Annotated[
+    str,
+    typer.Option(
+        help="Which memorised frames are kept: the first and the latest, or, for teachers, all.",
+        metavar="|".join(POLICIES),
+    ),
+]
 ResizeOption = Annotated[
     bool,
     typer.Option(
@@ -69,6 +79,10 @@ class TrackingSetup:
         threads: CPU threads; None for the engine's own choice.
         memory_every: Frames from one memorised frame to the next.
         resize: Whether frames are resized to the engine's size.
+        memory: A name from `POLICIES`.
+
+    Raises:
+        InputError: `memory` is no such name.
     """
 
     engine: str = "eager"
@@ -77,6 +91,11 @@ class TrackingSetup:
     threads: int | None = None
     memory_every: int = 5
     resize: bool = False
+    memory: str = "bounded"
+
+    def __post_init__(self) -> None:
+        if self.memory not in POLICIES:
+            raise InputError(f"--memory {self.memory}", expected=" or ".join(POLICIES))
 
     def open_engine(self) -> Engine:
         """Opens the engine.
@@ -92,7 +111,8 @@ class TrackingSetup:
         Raises:
             InputError: The engine takes fewer memory frames than the tracker keeps.
         """
-        return Tracker(engine, memory_every=self.memory_every, resize=self.resize)
+        policy = POLICIES[self.memory]
+        return Tracker(engine, memory_every=self.memory_every, policy=policy, resize=self.resize)
 
     def provenance(self, engine: Engine) -> dict[str, Any]:
         """What is to be known to get the same masks again, as a dictionary that `json` takes."""
@@ -101,7 +121,7 @@ class TrackingSetup:
             **engine.describe(),
             "weights": self._weights(),
             "threads": self.threads,
-            "memory": {"policy": "first and latest", "every": self.memory_every},
+            "memory": {"policy": self.memory, "every": self.memory_every},
             "resize": self.resize,
         }
 

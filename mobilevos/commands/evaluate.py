@@ -15,6 +15,7 @@ from mobilevos.commands.engine_options import (
     CheckpointOption,
     EngineOption,
     MemoryEveryOption,
+    MemoryOption,
     ResizeOption,
     ThreadsOption,
     TrackingSetup,
@@ -81,6 +82,7 @@ def davis(
     threads: ThreadsOption = None,
     memory_every: MemoryEveryOption = 5,
     resize: ResizeOption = False,
+    memory: MemoryOption = "bounded",
 ) -> None:
     """Score on DAVIS 2016 or 2017.
 
@@ -88,7 +90,7 @@ def davis(
     """
     dataset = Davis(root, year, split, resolution)
     facts = {"name": f"DAVIS {year}", "root": str(root), "split": split, "resolution": dataset.resolution}
-    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize)
+    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize, memory)
     _evaluate(dataset, facts, sequences, setup, _Places(predictions, masks, json, overwrite), workers)
 
 
@@ -109,6 +111,7 @@ def ytvos(
     threads: ThreadsOption = None,
     memory_every: MemoryEveryOption = 5,
     resize: ResizeOption = False,
+    memory: MemoryOption = "bounded",
 ) -> None:
     """Score on YouTube-VOS.
 
@@ -116,7 +119,7 @@ def ytvos(
     """
     dataset = YouTubeVOS(root, split)
     facts = {"name": "YouTube-VOS", "root": str(root), "split": split}
-    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize)
+    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize, memory)
     _evaluate(dataset, facts, sequences, setup, _Places(predictions, masks, json, overwrite), workers)
 
 

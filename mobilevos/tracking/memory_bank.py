@@ -10,7 +10,7 @@ from mobilevos.contract import EMPTY_BIAS
 from mobilevos.engines.engine import Array
 from mobilevos.errors import InputError
 
-__all__ = ["FIRST_AND_LATEST", "UNBOUNDED", "MemoryBank", "MemoryPolicy", "bank_capacity"]
+__all__ = ["FIRST_AND_LATEST", "POLICIES", "UNBOUNDED", "MemoryBank", "MemoryPolicy", "bank_capacity"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ FIRST_AND_LATEST = MemoryPolicy(recent=1)
 
 UNBOUNDED = MemoryPolicy(recent=None)
 """Every memorised frame, as in STCN: for teachers and short clips, memory grows with the video."""
+
+POLICIES = {"bounded": FIRST_AND_LATEST, "unbounded": UNBOUNDED}
+"""By the names that commands and configurations use."""
 
 
 def bank_capacity(memory_frames: int | None, policy: MemoryPolicy) -> int | None:

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
 
@@ -90,7 +91,7 @@ def _summary_writer(folder: Path, first_step: int) -> SummaryWriter:
     sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder), purge_step=first_step)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder), purge_step=first_step)
 
 
 def _step_of(line: str) -> int:

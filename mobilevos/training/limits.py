@@ -65,6 +65,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "training.precision": ("fp32", "bf16", "fp16"),
     "losses.sampling": ("boundary", "uniform"),
     "validation.split": ("train", "val"),
+    "validation.memory": ("bounded", "unbounded"),
 }
 """Key -> the values it may have."""
 

@@ -32,7 +32,8 @@ def build_optimizer(network: MemoryNetwork, config: TrainingConfig) -> torch.opt
             members = [p for p in parameters if (p.ndim > 1) == decays]
             decay = config.weight_decay if decays else 0.0
             groups.append({"params": members, "lr": rate, "peak": rate, "weight_decay": decay})
-    return {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer](groups)
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
+    return kind(groups)
 
 
 def learning_rate_factor(step: int, config: TrainingConfig) -> float:

@@ -1,4 +1,4 @@
-"""Which clips each process takes in each step. Sample n is a function of the seed, so this is all of the sampler's state."""
+"""Which clips each process takes in each step. Sample n is a function of the seed: the sampler has no other state."""
 
 from __future__ import annotations
 

@@ -192,6 +192,7 @@ class ValidationConfig:
         every: Steps between validations; 0 for none but the last.
         frames: Frames of each sequence that are tracked at most; 0 for all.
         resize: Shorter side of the frames, in pixels; 0 leaves them as they are.
+        memory: `bounded` (the first frame and the latest) or `unbounded`.
     """
 
     root: str = ""
@@ -201,6 +202,7 @@ class ValidationConfig:
     every: int = 0
     frames: int = 0
     resize: int = 0
+    memory: str = "bounded"
 
 
 @dataclass

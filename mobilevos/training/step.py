@@ -46,7 +46,7 @@ class Stepper:
         self.state, self.objective, self.config, self.device, self.ranks = state, objective, config, device, ranks
         forward = ClipForward(state.network)
         if ranks.world > 1 and device.type == "cuda":
-            forward = torch.nn.SyncBatchNorm.convert_sync_batchnorm(forward)
+            forward = torch.nn.SyncBatchNorm.convert_sync_batchnorm(forward)  # type: ignore[no-untyped-call]
         devices = [ranks.local_rank] if device.type == "cuda" else None
         self.forward = DistributedDataParallel(forward, device_ids=devices) if ranks.world > 1 else forward
 

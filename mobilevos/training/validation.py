@@ -19,6 +19,7 @@ from mobilevos.evaluation import DatasetScore, SequenceScore, SequenceScorer
 from mobilevos.files import atomic_write_text
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.tracking import Tracker
+from mobilevos.tracking.memory_bank import POLICIES
 from mobilevos.training.distributed import Ranks
 from mobilevos.training.schema import ValidationConfig
 from mobilevos.visualization import contact_sheet, overlay, write_image
@@ -64,12 +65,12 @@ class Validation:
     """
 
     def __init__(self, sequences: list[Sequence], config: ValidationConfig, folder: Path, ranks: Ranks) -> None:
-        self.sequences, self.resize, self.every, self.ranks = sequences, config.resize, config.every, ranks
+        self.sequences, self.config, self.ranks = sequences, config, ranks
         self.folder = folder / "validation"
 
     def due(self, step: int, *, last: bool) -> bool:
         """Whether it is time for one after so many steps; after the last step it always is."""
-        return bool(self.sequences) and (last or (self.every > 0 and step % self.every == 0))
+        return bool(self.sequences) and (last or (self.config.every > 0 and step % self.config.every == 0))
 
     def best(self, *, before: int) -> float:
         """The best J&F of the validations before a step; -1 if there was none."""
@@ -79,7 +80,8 @@ class Validation:
     def run(self, network: MemoryNetwork, step: int, device: str) -> float:
         """The J&F of a network, 0..1, which stays as it is; every process gets the same."""
         # A copy, because an engine moves its network, and because compiled parts are for training's shapes.
-        tracker = Tracker(EagerEngine(copy.deepcopy(network), device=device))
+        engine = EagerEngine(copy.deepcopy(network), device=device)
+        tracker = Tracker(engine, policy=POLICIES[self.config.memory])
         mine = [self._track(tracker, sequence) for sequence in self.ranks.share(self.sequences)]
         tracked = self.ranks.gather(mine)
         score = DatasetScore(tuple(one.score for one in tracked))
@@ -99,8 +101,8 @@ class Validation:
         tracker.reset()
         for index, frame in enumerate(sequence.frames):
             prompt = sequence.prompt(index)
-            small = _shrunk(frame, self.resize, cv2.INTER_AREA)
-            mask = None if prompt is None else _shrunk(prompt, self.resize, cv2.INTER_NEAREST)
+            small = _shrunk(frame, self.config.resize, cv2.INTER_AREA)
+            mask = None if prompt is None else _shrunk(prompt, self.config.resize, cv2.INTER_NEAREST)
             labels = tracker.step(small, mask).labels.astype(np.uint8)
             size = (frame.shape[1], frame.shape[0])
             scorer.add(index, cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8))
@@ -115,4 +117,5 @@ def _shrunk(picture: Picture, shorter: int, interpolation: int) -> Picture:
     if factor >= 1:
         return picture
     size = (round(width * factor), round(height * factor))
-    return cv2.resize(picture, size, interpolation=interpolation).astype(np.uint8)
+    shrunk: Picture = cv2.resize(picture, size, interpolation=interpolation).astype(np.uint8)
+    return shrunk

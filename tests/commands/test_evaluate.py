@@ -69,7 +69,7 @@ def test_the_twin_says_where_the_scores_come_from(
     }
     assert report["engine"] == "eager-fp32"
     assert report["weights"] == {"checkpoint": str(checkpoint), "checkpoint_sha256": sha256_of(checkpoint)}
-    assert report["memory"] == {"policy": "first and latest", "every": 3}
+    assert report["memory"] == {"policy": "bounded", "every": 3}
     assert (report["frames"], report["workers"]) == (10, 1)
     assert report["tracking_fps"] == pytest.approx(10 / report["tracking_seconds"])
     assert list(report["scores"]["sequences"]) == ["squares", "square"]

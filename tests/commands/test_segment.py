@@ -83,7 +83,7 @@ def test_the_table_and_its_twin_say_what_it_took(
     assert report["engine"] == "eager-fp32"
     assert set(report["versions"]) == {"torch"}
     assert report["weights"] == {"checkpoint": str(checkpoint), "checkpoint_sha256": sha256_of(checkpoint)}
-    assert report["memory"] == {"policy": "first and latest", "every": 2}
+    assert report["memory"] == {"policy": "bounded", "every": 2}
     assert (report["threads"], report["resize"]) == (1, False)
     # Frames 0, 2, 4 and 6 are memorised; the first call of each component, its warm-up, does not count.
     calls = {component: timing["calls"] for component, timing in report["milliseconds"].items()}

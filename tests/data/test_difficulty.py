@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -24,6 +25,7 @@ HARD = [
 ]
 
 
+@cache  # clips hold no state
 def clip(difficulty: Difficulty, *, seed: int = 1, objects: int = 1) -> SyntheticClip:
     return SyntheticClip(seed, 40, SIZE, objects, difficulty=difficulty)
 
@@ -40,7 +42,7 @@ def sharpness(frame: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
 
 
 @pytest.mark.parametrize("difficulty", HARD, ids=str)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_the_first_mask_is_that_of_the_plain_clip(difficulty: Difficulty, seed: int) -> None:
     hard = clip(difficulty, seed=seed, objects=2)
     np.testing.assert_array_equal(hard.mask(0), clip(PLAIN, seed=seed, objects=2).mask(0))
@@ -49,10 +51,11 @@ def test_the_first_mask_is_that_of_the_plain_clip(difficulty: Difficulty, seed: 
 
 @pytest.mark.parametrize("difficulty", HARD, ids=str)
 def test_frames_do_not_depend_on_the_order_in_which_they_are_read(difficulty: Difficulty) -> None:
-    one, other = clip(difficulty), clip(difficulty)
-    for t in (12, 3, 12):
-        np.testing.assert_array_equal(one.frame(t), other.frame(t))
-        np.testing.assert_array_equal(one.mask(t), other.mask(t))
+    one = clip(difficulty)
+    frame, mask = one.frame(12), one.mask(12)
+    one.frame(3)
+    np.testing.assert_array_equal(one.frame(12), frame)
+    np.testing.assert_array_equal(one.mask(12), mask)
 
 
 def test_speed_takes_objects_along_the_same_path_in_less_time() -> None:

@@ -63,10 +63,10 @@ def test_fewer_than_two_are_refused(count: int, networks: list[MemoryNetwork]) -
 
 
 def test_another_network_is_named(networks: list[MemoryNetwork]) -> None:
-    with pytest.raises(InputError, match="network 2 is another network than network 1.*found mobilenet_v2_aspp$"):
+    with pytest.raises(InputError, match=r"network 2 is another network than network 1.*found mobilenet_v2_aspp$"):
         average_networks([networks[0], build_network("mobilenet_v2_aspp")])
     narrow = build_network(replace(network_config("mobilenet_v2"), key_channels=32))
-    with pytest.raises(InputError, match="network 3 .*; found mobilenet_v2 of other dimensions$"):
+    with pytest.raises(InputError, match=r"network 3 .*; found mobilenet_v2 of other dimensions$"):
         average_networks([*networks[:2], narrow])
 
 

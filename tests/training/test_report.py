@@ -76,7 +76,7 @@ def test_every_value_of_the_log_and_the_score_have_a_curve(run: Path) -> None:
     assert names == ["loss", "dice", "gradient norm", "images/s", "J&F, %"]
     for content in curves.values():
         assert content.startswith(PNG) or ElementTree.fromstring(content).tag.endswith("svg")
-    assert len({content for content in curves.values()}) == len(curves)
+    assert len(set(curves.values())) == len(curves)
 
 
 def test_the_last_validation_is_shown_by_sequence_in_percent(run: Path) -> None:
@@ -187,6 +187,6 @@ def test_a_damaged_file_is_named_and_the_old_report_stays(run: Path, file: str, 
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run at .*nowhere; expected the folder that mobilevos train wrote"):
+    with pytest.raises(InputError, match=r"no run at .*nowhere; expected the folder that mobilevos train wrote"):
         write_report(tmp_path / "nowhere")
     assert list(tmp_path.iterdir()) == []

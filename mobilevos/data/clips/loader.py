@@ -34,7 +34,7 @@ class MixedClips:
         return self.sources[int(rng.choice(len(self.sources), p=self.share))].draw(n, rng)
 
 
-def training_loader(dataset: ClipDataset, batches: Iterable[Sequence[int]], workers: int) -> Iterator[ClipBatch]:
+def training_loader(dataset: ClipDataset, batches: Iterable[list[int]], workers: int) -> Iterator[ClipBatch]:
     """Batches of samples, in order; the stream is the same for any number of workers.
 
     Args:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from mobilevos.errors import InputError
 from mobilevos.model.checkpoint import is_checkpoint, load_network
+from mobilevos.model.network import MemoryNetwork
 from mobilevos.model.stcn import Stcn
 from mobilevos.training.objectives import Distillation, Objective
 from mobilevos.training.schema import RunConfig, TeacherConfig
@@ -39,7 +39,7 @@ class DistillStage:
         return Distillation(config.losses, load_teacher(config.model.teacher, device))
 
 
-def load_teacher(config: TeacherConfig, device: torch.device) -> nn.Module:
+def load_teacher(config: TeacherConfig, device: torch.device) -> MemoryNetwork | Stcn:
     """The teacher, in evaluation mode and without gradients: a network of this project or the published STCN.
 
     Raises:
@@ -47,8 +47,8 @@ def load_teacher(config: TeacherConfig, device: torch.device) -> nn.Module:
     """
     path = Path(config.checkpoint)
     if path.suffix == ".safetensors" and is_checkpoint(path):
-        teacher: nn.Module = load_network(path)
+        teacher: MemoryNetwork | Stcn = load_network(path)
     else:
         teacher = Stcn.load_published(path, top_k=config.top_k or None)
-    placed: nn.Module = teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed: MemoryNetwork | Stcn = teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed.requires_grad_(False)

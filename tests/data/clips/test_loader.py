@@ -30,8 +30,8 @@ def dataset(stills: Path, davis: Path) -> ClipDataset:
     return ClipDataset(MixedClips([(images, 1.0), (video, 3.0)]), seed=7)
 
 
-def batches(start: int, stop: int, size: int) -> list[range]:
-    return [range(first, min(first + size, stop)) for first in range(start, stop, size)]
+def batches(start: int, stop: int, size: int) -> list[list[int]]:
+    return [list(range(first, min(first + size, stop))) for first in range(start, stop, size)]
 
 
 def assert_same(a: TrainingClip | ClipBatch, b: TrainingClip | ClipBatch) -> None:
