@@ -145,7 +145,8 @@ def ablation(
     rows = table_rows(results)
     title = f"{results[0].steps} steps, {seeds} seeds"
     Console().print(rich_table(title, HEADERS, rows, caption=verdict(results)))
-    report: dict[str, Any] = {"overrides": overrides, "settings": SETTINGS, "results": [asdict(one) for one in results]}
+    report: dict[str, Any] = {"overrides": overrides, "settings": SETTINGS, "verdict": verdict(results)}
+    report["results"] = [asdict(one) for one in results]
     atomic_write_text(output / "ablation.json", json.dumps(report, indent=2) + "\n")
     atomic_write_text(output / "ablation.md", f"{markdown_table(HEADERS, rows)}\n{title}. {verdict(results)}\n")
     _plot(results, title, output / "ablation.png")

@@ -34,7 +34,7 @@ from mobilevos.data.synthetic import PLAIN, Difficulty, SyntheticClip
 from mobilevos.files import atomic_file, atomic_write_text
 from mobilevos.tracking import Tracker
 
-__all__ = ["CONDITIONS", "Condition", "Result", "main", "score_clip"]
+__all__ = ["CONDITIONS", "Condition", "Result", "main", "measure", "plot", "score_clip", "to_json", "to_table"]
 
 FRAMES = 24
 SIZE = (160, 256)
@@ -131,7 +131,7 @@ def robustness(
     bundle: BundleOption = None,
     threads: ThreadsOption = 1,
     memory_every: MemoryEveryOption = 5,
-    seeds: Annotated[int, typer.Option(min=1, help="Clips of each condition.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Clips of each condition.")] = 4,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results here.", metavar="FILE")] = None,
     output: Annotated[Path | None, typer.Option(help="Draw the results here, a PNG.", metavar="FILE")] = None,
 ) -> None:

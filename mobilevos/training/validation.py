@@ -74,8 +74,8 @@ class Validation:
 
     def best(self, *, before: int) -> float:
         """The best J&F of the validations before a step; -1 if there was none."""
-        results = [json.loads(path.read_text()) for path in self.folder.glob("step-*.json")]
-        return max((float(one["j_and_f"]) for one in results if one["step"] < before), default=-1.0)
+        results = [_score_of(path) for path in sorted(self.folder.glob("step-*.json"))]
+        return max((score for step, score in results if step < before), default=-1.0)
 
     def run(self, network: MemoryNetwork, step: int, device: str) -> float:
         """The J&F of a network, 0..1, which stays as it is; every process gets the same."""
@@ -108,6 +108,15 @@ class Validation:
             scorer.add(index, cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8))
             pictures += [overlay(small, labels)] * shown.count(index)
         return _Tracked(scorer.result(), pictures)
+
+
+def _score_of(path: Path) -> tuple[int, float]:
+    """The step and J&F of a validation that `Validation.run` wrote."""
+    try:
+        result = json.loads(path.read_text())
+        return int(result["step"]), float(result["j_and_f"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged", found=type(error).__name__, remedy="delete it") from error
 
 
 def _shrunk(picture: Picture, shorter: int, interpolation: int) -> Picture:

@@ -2,9 +2,11 @@
 
     python -m mobilevos.weights.publish weights runs/student/network.safetensors
     mobilevos evaluate davis DAVIS --json scores.json
-    python -m mobilevos.weights.publish card scores.json
+    python -m benchmarks.robustness --json robustness.json
+    python -m mobilevos.weights.publish card scores.json --robustness robustness.json \\
+        --ablation runs/ablation/ablation.json
 
-No figure of the card is written by hand: its source is `scores.json`, which lies beside it.
+No figure of the card is written by hand: what it shows lies beside it as JSON.
 """
 
 from __future__ import annotations
@@ -20,39 +22,25 @@ import typer
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text, sha256_of
 from mobilevos.weights import default_checkpoint
+from mobilevos.weights.card import EVIDENCE, render_card
 
-__all__ = ["render_card"]
+__all__ = ["evidence_file", "read_evidence"]
 
 FOLDER = Path(str(files("mobilevos.weights")))
-SCORES = "mobilenet_v2.scores.json"
+TEMPLATE = "MODEL_CARD.template.md"
 CARD = "MODEL_CARD.md"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=__doc__)
 
 
-def render_card(template: str, provenance: dict[str, Any], scores: dict[str, Any], checkpoint: Path) -> str:
-    """The model card: a text with the checkpoint's facts and its scores filled in.
+def evidence_file(name: str) -> Path:
+    """Where what the card shows is kept, by its name in `EVIDENCE`."""
+    return FOLDER / f"mobilenet_v2.{name}.json"
 
-    Args:
-        template: Text with the fields `{facts}` and `{scores}`.
-        provenance: From the checkpoint's header.
-        scores: What `mobilevos evaluate davis --json` wrote.
-        checkpoint: The shipped file.
-    """
-    facts = {
-        "file": f"`{checkpoint.name}`, {checkpoint.stat().st_size / 1e6:.1f} MB, float16 safetensors",
-        "SHA-256": f"`{sha256_of(checkpoint)}`",
-        **{key: f"`{value}`" for key, value in provenance.items() if value is not None},
-    }
-    lines = ["| sequence | J&F | J mean | J recall | J decay | F mean | F recall | F decay |", "|---" * 8 + "|"]
-    measured = scores["scores"]
-    for name, row in [*measured["sequences"].items(), (f"**all {len(measured['sequences'])}**", measured)]:
-        cells = [row["j_and_f"]] + [row[measure][kind] for measure in "jf" for kind in ("mean", "recall", "decay")]
-        lines.append(f"| {name} | " + " | ".join(f"{100 * cell:.1f}" for cell in cells) + " |")
-    return template.format(
-        facts="\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]),
-        scores="\n".join(lines),
-    )
+
+def read_evidence() -> dict[str, dict[str, Any]]:
+    """What the shipped card shows."""
+    return {name: json.loads(evidence_file(name).read_text()) for name in EVIDENCE}
 
 
 @app.command()
@@ -66,20 +54,40 @@ def weights(checkpoint: Annotated[Path, typer.Argument(help="A run's network.saf
 
 
 @app.command()
-def card(scores: Annotated[Path, typer.Argument(help="What `mobilevos evaluate davis --json` wrote.")]) -> None:
-    """Write the model card of the shipped weights, and keep the scores beside it."""
+def card(
+    scores: Annotated[Path, typer.Argument(help="What `mobilevos evaluate davis --json` wrote.")],
+    robustness: Annotated[
+        Path | None, typer.Option(help="What `python -m benchmarks.robustness --json` wrote; else as it is.")
+    ] = None,
+    ablation: Annotated[
+        Path | None, typer.Option(help="The ablation.json of `python -m benchmarks.ablation`; else as it is.")
+    ] = None,
+) -> None:
+    """Write the model card of the shipped weights, and keep what it shows beside it."""
     from mobilevos.model.checkpoint import read_metadata
 
     shipped = default_checkpoint()
-    report = json.loads(scores.read_text())
+    given: dict[str, dict[str, Any]] = {"scores": _of_shipped(scores)}
+    if robustness is not None:
+        given["robustness"] = _of_shipped(robustness)
+    if ablation is not None:
+        given["ablation"] = {key: json.loads(ablation.read_text())[key] for key in ("settings", "results", "verdict")}
+    for name, report in given.items():
+        atomic_write_text(evidence_file(name), json.dumps(report, indent=2) + "\n")
+    provenance = read_metadata(shipped)["provenance"]
+    text = (FOLDER / TEMPLATE).read_text()
+    atomic_write_text(FOLDER / CARD, render_card(text, provenance, read_evidence(), shipped))
+
+
+def _of_shipped(file: Path) -> dict[str, Any]:
+    """A report about the shipped weights, without paths of the machine that made it."""
+    report: dict[str, Any] = json.loads(file.read_text())
+    shipped = default_checkpoint()
     if report["weights"]["checkpoint_sha256"] != sha256_of(shipped):
-        raise InputError(f"{scores} scores another checkpoint", expected=f"the shipped {shipped.name}")
-    dataset = {key: report["dataset"][key] for key in ("name", "split", "resolution")}
-    kept = {key: report[key] for key in ("mobilevos", "engine", "versions", "memory", "scores")}
-    report = {**kept, "dataset": dataset, "checkpoint_sha256": sha256_of(shipped)}  # no path of this machine
-    text = (FOLDER / "MODEL_CARD.template.md").read_text()
-    atomic_write_text(FOLDER / SCORES, json.dumps(report, indent=2) + "\n")
-    atomic_write_text(FOLDER / CARD, render_card(text, read_metadata(shipped)["provenance"], report, shipped))
+        raise InputError(f"{file} is about another checkpoint", expected=f"the shipped {shipped.name}")
+    report["checkpoint_sha256"] = report.pop("weights")["checkpoint_sha256"]
+    report.get("dataset", {}).pop("root", None)
+    return report
 
 
 if __name__ == "__main__":

@@ -99,11 +99,13 @@ class SyntheticClip:
         ]
         self._objects, others = drawn[:objects], drawn[objects:]
         self._look_alikes = [look_alike(item, drawn[place % objects]) for place, item in enumerate(others)]
+        self._terrain = terrain(random, (height * 3 // 2, width * 3 // 2))
         self._occluders = [
-            occluder(_draw_object(seed, _OCCLUDERS + object_id, size, start), target, difficulty.occluder)
+            occluder(
+                _draw_object(seed, _OCCLUDERS + object_id, size, start), target, difficulty.occluder, self._terrain
+            )
             for object_id, target in enumerate(self._objects if difficulty.occluder else (), start=1)
         ]
-        self._terrain = terrain(random, (height * 3 // 2, width * 3 // 2))
         self._pan = [Wave(0, 0.17, random.uniform(0, tau), tau / random.uniform(160, 320)) for _ in range(2)]
         self._zoom = Wave(0.98, 0.06, random.uniform(0, tau), tau / random.uniform(120, 240))
         noise = random.standard_normal((height + _SHIFTS, width + _SHIFTS, 3), np.float32)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import pi
+from math import ceil, pi
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mobilevos.data.synthetic.moving_object import MovingObject, Wave
 
@@ -33,7 +36,7 @@ class Difficulty:
         exposure: Frames of motion that one frame blurs together, around its time; 0 for none.
         scale: Factor by which objects grow, or shrink if it is below 1, in 24 frames; 1 leaves them as they are.
         occluder: Radius of what passes in front of each object every 10 frames, in radii of the object; 0 for none.
-            It is background in masks.
+            It looks like a piece of the ground, and is background in masks.
         look_alikes: Further objects behind the others, each in the skin of one of them; background in masks.
 
     Raises:
@@ -73,9 +76,20 @@ def look_alike(item: MovingObject, model: MovingObject) -> MovingObject:
     return replace(item, skin=model.skin)
 
 
-def occluder(item: MovingObject, target: MovingObject, size: float) -> MovingObject:
-    """The object, with a steady radius of `size` mean radii of `target`."""
-    return replace(item, radius=Wave(size * target.radius.middle, 0, 0, 0))
+def occluder(item: MovingObject, target: MovingObject, size: float, ground: NDArray[np.uint8]) -> MovingObject:
+    """The object as a piece of the ground, with a steady radius of `size` mean radii of `target`.
+
+    In a skin like those of the tracked objects it would be taken for one of them: another difficulty.
+
+    Args:
+        item: Gives the outline.
+        target: In front of which it passes.
+        size: Ratio of the radii, above 0.
+        ground: The landscape `[H, W, 3]`, uint8, RGB.
+    """
+    radius = size * target.radius.middle
+    side = ceil(2.4 * radius)
+    return replace(item, radius=Wave(radius, 0, 0, 0), skin=np.ascontiguousarray(ground[:side, :side]))
 
 
 def occluder_passes(t: float) -> Iterator[float]:
