@@ -16,8 +16,8 @@ import torch
 from mobilevos.errors import InputError
 from mobilevos.model.variants import build_network
 from mobilevos.training.checkpoints import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
-from mobilevos.training.schema import TrainingConfig
 from mobilevos.training.optimisation import build_optimizer
+from mobilevos.training.schema import TrainingConfig
 
 pytestmark = pytest.mark.slow  # real files, full disks and kills
 

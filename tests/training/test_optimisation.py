@@ -11,7 +11,6 @@ from torch import nn
 
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.model.variants import build_network
-from mobilevos.training.schema import TrainingConfig
 from mobilevos.training.optimisation import (
     build_optimizer,
     learning_rate_factor,
@@ -19,6 +18,7 @@ from mobilevos.training.optimisation import (
     set_training_mode,
     update_average,
 )
+from mobilevos.training.schema import TrainingConfig
 
 
 @pytest.fixture
