@@ -32,8 +32,8 @@ def build_optimizer(network: MemoryNetwork, config: TrainingConfig) -> torch.opt
             members = [p for p in parameters if (p.ndim > 1) == decays]
             decay = config.weight_decay if decays else 0.0
             groups.append({"params": members, "lr": rate, "peak": rate, "weight_decay": decay})
-    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-    return kind(groups)
+    kinds: dict[str, type[torch.optim.Optimizer]] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+    return kinds[config.optimizer](groups)  # type: ignore[call-arg]
 
 
 def learning_rate_factor(step: int, config: TrainingConfig) -> float:

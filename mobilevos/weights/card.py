@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -41,7 +42,7 @@ def render_card(
     )
 
 
-def _table(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """In Markdown; all but the first column are numbers."""
     lines = [headers, ("---", *("---:" for _ in headers[1:])), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
