@@ -11,7 +11,7 @@ from mobilevos.files import sha256_of
 
 __all__ = ["EVIDENCE", "render_card"]
 
-EVIDENCE = ("scores", "ablation", "robustness")
+EVIDENCE = ("scores", "others", "ablation", "robustness")
 """What a card is made of, beside its text: each a JSON file beside the weights."""
 
 
@@ -21,7 +21,7 @@ def render_card(
     """The card: a text with the checkpoint's facts and tables of what was measured filled in.
 
     Args:
-        template: Text with the fields `{facts}`, `{scores}`, `{ablation}`, `{verdict}` and
+        template: Text with the fields `{facts}`, `{scores}`, `{others}`, `{ablation}`, `{verdict}` and
             `{robustness}`.
         provenance: From the checkpoint's header.
         evidence: What `mobilevos evaluate davis --json`, `python -m benchmarks.ablation` and
@@ -36,6 +36,7 @@ def render_card(
     return template.format(
         facts=_table(("", ""), [(key, str(value)) for key, value in facts.items()]),
         scores=_scores(evidence["scores"]["scores"]),
+        others=_others(evidence["scores"]["scores"], evidence["others"]["networks"]),
         ablation=_ablation(evidence["ablation"]["results"]),
         verdict=evidence["ablation"]["verdict"],
         robustness=_robustness(evidence["robustness"]["results"]),
@@ -59,6 +60,14 @@ def _scores(scores: dict[str, Any]) -> str:
         values = [one["j_and_f"]] + [one[measure][kind] for measure in "jf" for kind in ("mean", "recall", "decay")]
         rows.append((name, *map(_percent, values)))
     return _table(headers, rows)
+
+
+def _others(shipped: dict[str, Any], networks: list[dict[str, Any]]) -> str:
+    rows = [
+        (name, *map(_percent, (one["j_and_f"], one["j"]["mean"], one["f"]["mean"])))
+        for name, one in [("the shipped student", shipped), *((one["name"], one["scores"]) for one in networks)]
+    ]
+    return _table(("network", "J&F", "J", "F"), rows)
 
 
 def _ablation(results: list[dict[str, Any]]) -> str:

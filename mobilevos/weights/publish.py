@@ -4,7 +4,7 @@
     mobilevos evaluate davis DAVIS --json scores.json
     python -m benchmarks.robustness --json robustness.json
     python -m mobilevos.weights.publish card scores.json --robustness robustness.json \\
-        --ablation runs/ablation/ablation.json
+        --ablation runs/ablation/ablation.json --other "the teacher=teacher_scores.json"
 
 No figure of the card is written by hand: what it shows lies beside it as JSON.
 """
@@ -56,6 +56,10 @@ def weights(checkpoint: Annotated[Path, typer.Argument(help="A run's network.saf
 @app.command()
 def card(
     scores: Annotated[Path, typer.Argument(help="What `mobilevos evaluate davis --json` wrote.")],
+    other: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SCORES", help="Scores of a network to compare with; else those shown are kept."),
+    ] = None,
     robustness: Annotated[
         Path | None, typer.Option(help="What `python -m benchmarks.robustness --json` wrote; else as it is.")
     ] = None,
@@ -68,6 +72,8 @@ def card(
 
     shipped = default_checkpoint()
     given: dict[str, dict[str, Any]] = {"scores": _of_shipped(scores)}
+    if other is not None:
+        given["others"] = {"networks": [_other(text) for text in other]}
     if robustness is not None:
         given["robustness"] = _of_shipped(robustness)
     if ablation is not None:
@@ -77,6 +83,14 @@ def card(
     provenance = read_metadata(shipped)["provenance"]
     text = (FOLDER / TEMPLATE).read_text()
     atomic_write_text(FOLDER / CARD, render_card(text, provenance, read_evidence(), shipped))
+
+
+def _other(text: str) -> dict[str, Any]:
+    name, _, file = text.partition("=")
+    report = json.loads(Path(file).read_text())
+    kept = {key: report["scores"][key] for key in ("j_and_f", "j", "f")}
+    sha256 = report["weights"]["checkpoint_sha256"]
+    return {"name": name, "checkpoint_sha256": sha256, "memory": report["memory"], "scores": kept}
 
 
 def _of_shipped(file: Path) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from mobilevos.losses import boundary_mask, sample_pixels
 
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
 
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -144,9 +146,9 @@ class TestSamplePixels:
         assert drawn[:6].sort().values.tolist() == [0, 1, 2, 3, 4, 5]
         assert (drawn[6:].bincount(minlength=6) > 800).all()
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-    def test_a_generator_on_the_cpu_draws_the_same_pixels_of_a_mask_on_the_gpu(self):
+    @pytest.mark.parametrize("device", DEVICES)
+    def test_a_generator_on_the_cpu_draws_the_same_pixels_of_a_mask_on_any_device(self, device):
         mask = random_labels(2, 2, 20, 20).bool()
-        drawn = sample_pixels(mask.cuda(), 500, generator(0))
-        assert drawn.is_cuda
+        drawn = sample_pixels(mask.to(device), 500, generator(0))
+        assert drawn.device.type == device
         assert torch.equal(drawn.cpu(), sample_pixels(mask, 500, generator(0)))
