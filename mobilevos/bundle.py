@@ -7,15 +7,17 @@ guards its own weights (one flipped bit gives wrong masks without an error), hen
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 
-from mobilevos.contract import Dimensions, signatures
+from mobilevos.contract import COMPONENTS, OPTIONAL_COMPONENTS, Dimensions, Signature, TensorSpec, signature
 from mobilevos.errors import InputError
 from mobilevos.files import resolve_inside, sha256_of
 
@@ -33,11 +35,13 @@ class Bundle:
         folder: Where it lies.
         manifest: The whole manifest, valid against the schema and the contract.
         dimensions: The sizes that fix every shape.
+        verified: Whether each file was compared with its SHA-256.
     """
 
     folder: Path
     manifest: dict[str, Any]
     dimensions: Dimensions
+    verified: bool = False
 
     @classmethod
     def open(cls, folder: Path | str, *, verify: bool = True) -> Bundle:
@@ -56,7 +60,9 @@ class Bundle:
         validate_manifest(manifest, folder / MANIFEST)
         for name, facts in manifest["files"].items():
             _check_file(resolve_inside(folder, name), facts, verify=verify)
-        return cls(folder, manifest, _dimensions(manifest))
+        for name in {component["file"] for component in manifest["components"].values()}:
+            _check_nothing_unlisted(folder, name, manifest["files"])
+        return cls(folder, manifest, _dimensions(manifest), verify)
 
     @property
     def target(self) -> str:
@@ -68,21 +74,46 @@ class Bundle:
         """Arithmetic of its artefacts."""
         return str(self.manifest["precision"])
 
+    @property
+    def not_executed(self) -> str:
+        """Why the host that exported it could not run it; empty if it could."""
+        return str(self.manifest.get("not_executed", ""))
+
+    @property
+    def dynamic_objects(self) -> bool:
+        """Whether every component takes any number of objects in one call."""
+        return all(component.get("dynamic_objects", False) for component in self.manifest["components"].values())
+
+    @property
+    def artefact_bytes(self) -> int:
+        """Size of all that the runtime opens together, as the manifest has it."""
+        opened = {str(component["file"]) for component in self.manifest["components"].values()}
+        files = self.manifest["files"].items()
+        return sum(int(facts["bytes"]) for name, facts in files if name in opened or name.split("/")[0] in opened)
+
     def artefact(self, component: str) -> tuple[Path, str]:
-        """File and method name of a component."""
+        """What the runtime opens for a component, a file or a folder, and the component's name in it."""
         entry = self.manifest["components"][component]
         return resolve_inside(self.folder, entry["file"]), str(entry["method"])
 
+    def artefact_signature(self, component: str) -> Signature:
+        """A component's tensors as the artefact names and lays them out, in the contract's order."""
+        own = self.manifest["components"][component].get("artefact")
+        if own is None:
+            return signature(component, self.dimensions)
+        return replace(
+            signature(component, self.dimensions), inputs=_specs(own["inputs"]), outputs=_specs(own["outputs"])
+        )
 
-def component_table(dimensions: Dimensions) -> dict[str, dict[str, Any]]:
-    """The manifest's names, shapes, layouts and dtypes of every component, from the contract."""
-    return {
-        name: {
-            "inputs": [asdict(spec) | {"shape": list(spec.shape)} for spec in one.inputs],
-            "outputs": [asdict(spec) | {"shape": list(spec.shape)} for spec in one.outputs],
-        }
-        for name, one in signatures(dimensions).items()
-    }
+
+def component_table(dimensions: Dimensions, components: Iterable[str] = COMPONENTS) -> dict[str, dict[str, Any]]:
+    """The manifest's names, shapes, layouts and dtypes of components, from the contract."""
+    return {name: _tensor_table(signature(name, dimensions)) for name in components}
+
+
+def _tensor_table(one: Signature) -> dict[str, Any]:
+    sides = {"inputs": one.inputs, "outputs": one.outputs} | ({"states": one.states} if one.states else {})
+    return {side: [asdict(spec) | {"shape": list(spec.shape)} for spec in specs] for side, specs in sides.items()}
 
 
 def validate_manifest(manifest: Any, source: Path) -> None:
@@ -112,14 +143,33 @@ def _validate(manifest: Any, source: Path) -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(manifest))
     if error is not None:
         raise InputError(f"{source} is not a bundle manifest", found=f"{error.json_path}: {error.message[:200]}")
-    for name, expected in component_table(_dimensions(manifest)).items():
+    present = [*COMPONENTS, *(name for name in OPTIONAL_COMPONENTS if name in manifest["components"])]
+    for name, expected in component_table(_dimensions(manifest), present).items():
         entry = manifest["components"][name]
-        if any(entry[side] != expected[side] for side in ("inputs", "outputs")):
+        if any(entry.get(side) != expected.get(side) for side in ("inputs", "outputs", "states")):
             raise InputError(
                 f"{source}: component {name} does not follow the contract", remedy="export the bundle again"
             )
-        if entry["file"] not in manifest["files"]:
+        if not any(file == entry["file"] or file.startswith(f"{entry['file']}/") for file in manifest["files"]):
             raise InputError(f"{source}: component {name} names an unlisted file", found=repr(entry["file"][:80]))
+        _check_own_tensors(entry, name, source)
+
+
+def _check_own_tensors(entry: dict[str, Any], component: str, source: Path) -> None:
+    """Another layout has the same number of elements, and every tensor of the contract has its counterpart."""
+    for side, own in entry.get("artefact", {}).items():
+        if [prod(spec["shape"]) for spec in own] != [prod(spec["shape"]) for spec in entry[side]]:
+            raise InputError(
+                f"{source}: the artefact's {side} of {component} are not those of the contract",
+                remedy="export the bundle again",
+            )
+
+
+def _specs(tensors: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(one["name"], tuple(int(side) for side in one["shape"]), one["layout"], one["dtype"])
+        for one in tensors
+    )
 
 
 def _dimensions(manifest: dict[str, Any]) -> Dimensions:
@@ -155,6 +205,15 @@ def _check_file(path: Path, facts: dict[str, Any], *, verify: bool) -> None:
             found=f"{size} bytes, SHA-256 {sha256[:12]}...",
             remedy="export the bundle again",
         )
+
+
+def _check_nothing_unlisted(folder: Path, name: str, listed: dict[str, Any]) -> None:
+    """A runtime reads what it finds in an artefact that is a folder, so nothing may lie in it that was not checked."""
+    artefact = resolve_inside(folder, name)
+    for path in artefact.rglob("*") if artefact.is_dir() else ():
+        relative = path.relative_to(folder).as_posix()
+        if (path.is_symlink() or not path.is_dir()) and relative not in listed:
+            raise InputError(f"{path} is not in the bundle's manifest", remedy="export the bundle again")
 
 
 def _read_manifest(path: Path) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mobilevos.commands import average, evaluate, segment, train
+from mobilevos.commands import average, calibrate, compare, evaluate, inspect, segment, train
 from mobilevos.commands.entry import run
 
 __all__ = ["app", "main"]
@@ -24,7 +24,7 @@ def _mobilevos(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Video object segmentation for phones: track objects in a clip, score a network, train one.
+    """Video object segmentation for phones: track objects in a clip, score a network, train one, look into a bundle.
 
     `mobilevos COMMAND --help` explains each command, with examples. Errors in what was given end with one line on
     stderr and exit code 2.
@@ -40,8 +40,11 @@ _evaluate.command(epilog=evaluate.DAVIS_EXAMPLES)(evaluate.davis)
 _evaluate.command(epilog=evaluate.YTVOS_EXAMPLES)(evaluate.ytvos)
 app.add_typer(_evaluate, name="evaluate")
 
+app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(help=train.HELP)(train.train)
 app.command(epilog=average.EXAMPLES)(average.average)
+app.command(epilog=calibrate.EXAMPLES)(calibrate.calibrate)
+app.command(epilog=inspect.EXAMPLES)(inspect.inspect)
 
 
 def main(argv: list[str] | None = None) -> int:

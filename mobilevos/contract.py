@@ -15,6 +15,17 @@ C order. `h = H/16`, `w = W/16`, `N = T * h * w` memory positions, `O` objects.
 `memory_key` is a bank row: `Ck` channels `2k/sqrt(Ck)` and one channel `-|k|^2/sqrt(Ck)`, so that the L2
 affinity of STCN is one matrix product with the query `[key, 1]`. An empty row is zero but for that last
 channel, which holds `EMPTY_BIAS`: finite in fp16, and nothing after the softmax.
+
+A bundle may have one component more, where its runtime keeps tensors from one call to the next (Core ML's state):
+
+| component        | in                                     | states                              | out          |
+|------------------|----------------------------------------|-------------------------------------|--------------|
+| segment_stateful | image, memory_key, memory_value, write | bank_keys, bank_values, bank_filled | as `segment` |
+
+It holds the memory bank itself: the rows of one frame go into each slot whose `write` [T] is 1, where it is 0 the slot
+stays as it is, and then the frame is segmented as by `segment`. So one function writes and reads, and whoever calls it
+hands over the rows of a frame once, not the whole bank each time. A fresh state is all zeros, and that is an empty
+bank: `bank_filled` [T] becomes 1 where a slot is written, and a slot that has 0 there is read as empty.
 """
 
 from __future__ import annotations
@@ -25,6 +36,8 @@ from math import prod
 __all__ = [
     "COMPONENTS",
     "EMPTY_BIAS",
+    "OPTIONAL_COMPONENTS",
+    "STATEFUL_STEP",
     "STRIDE",
     "Dimensions",
     "Signature",
@@ -41,6 +54,12 @@ EMPTY_BIAS = -1e4
 
 COMPONENTS = ("encode_query", "encode_memory", "read_memory", "decode", "segment")
 """The programs of a bundle. `segment` is `encode_query`, `read_memory` and `decode` fused."""
+
+STATEFUL_STEP = "segment_stateful"
+"""`segment` over a memory bank of its own."""
+
+OPTIONAL_COMPONENTS = (STATEFUL_STEP,)
+"""The programs that a bundle may have beside those."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +86,19 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """One component's inputs and outputs, in call order."""
+    """One component's inputs and outputs, in call order.
+
+    Attributes:
+        component: Its name.
+        inputs: What it is given.
+        outputs: What it gives.
+        states: What it keeps from one call to the next; only of optional components.
+    """
 
     component: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    states: tuple[TensorSpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +130,12 @@ class Dimensions:
 
 
 def signatures(d: Dimensions) -> dict[str, Signature]:
-    """Every component's signature for these dimensions."""
+    """The signature of every component of `COMPONENTS` for these dimensions."""
+    return {name: signature(name, d) for name in COMPONENTS}
+
+
+def signature(component: str, d: Dimensions) -> Signature:
+    """The signature of one component of `COMPONENTS` or `OPTIONAL_COMPONENTS`."""
     h, w = d.height // STRIDE, d.width // STRIDE
     rows = d.memory_frames * d.positions
     c16, c8, c4 = d.feature_channels
@@ -120,16 +152,24 @@ def signatures(d: Dimensions) -> dict[str, Signature]:
     memory_values = TensorSpec("memory_values", (d.objects, rows, d.value_channels), "ONC")
     readout = TensorSpec("readout", (d.objects, d.value_channels, h, w), "NCHW")
     logits = TensorSpec("logits", (d.objects, 1, d.height, d.width), "NCHW")
-    table = {
+    write = TensorSpec("write", (d.memory_frames,), "T")
+    step = (logits, key, feature16, feature8)
+    table: dict[str, tuple[tuple[TensorSpec, ...], ...]] = {
         "encode_query": ((image,), (key, feature16, feature8, feature4)),
         "encode_memory": ((key, feature16, feature8, masks, others), (memory_key, memory_value)),
         "read_memory": ((key, memory_keys, memory_values), (readout,)),
         "decode": ((readout, feature16, feature8, feature4), (logits,)),
-        "segment": ((image, memory_keys, memory_values), (logits, key, feature16, feature8)),
+        "segment": ((image, memory_keys, memory_values), step),
+        STATEFUL_STEP: ((image, memory_key, memory_value, write), step, _bank_states(d)),
     }
-    return {name: Signature(name, *table[name]) for name in COMPONENTS}
+    return Signature(component, *table[component])
 
 
-def signature(component: str, d: Dimensions) -> Signature:
-    """The signature of one component."""
-    return signatures(d)[component]
+def _bank_states(d: Dimensions) -> tuple[TensorSpec, ...]:
+    """The memory bank as a state: by slot, since that is what is written; float16, since Core ML keeps nothing else."""
+    rows = (d.memory_frames, d.positions, d.key_channels + 1)
+    return (
+        TensorSpec("bank_keys", rows, "TNC", "float16"),
+        TensorSpec("bank_values", (d.objects, *rows[:2], d.value_channels), "OTNC", "float16"),
+        TensorSpec("bank_filled", (d.memory_frames,), "T", "float16"),
+    )

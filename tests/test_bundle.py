@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.bundle import BundleFacts, write_manifest
+from export.operators import OperatorReport
+from export.targets import ComponentArtefact
 from mobilevos.bundle import MANIFEST, Bundle, component_table, validate_manifest
-from mobilevos.contract import COMPONENTS, Dimensions
+from mobilevos.contract import COMPONENTS, STATEFUL_STEP, Dimensions, TensorSpec, signature
 from mobilevos.errors import InputError
 from mobilevos.model.variants import network_config
 
@@ -22,15 +25,19 @@ DIMENSIONS = Dimensions(64, 96, 2, 1, 64, 96, (96, 32, 24))
 PROGRAM = "mobilevos.pte"
 
 
+def artefacts(file: str = PROGRAM, **facts: Any) -> dict[str, ComponentArtefact]:
+    """All components in one file."""
+    return {name: ComponentArtefact(file, name, 100, OperatorReport(5, 1, 0, ()), **facts) for name in COMPONENTS}
+
+
 def write_bundle(folder: Path, dimensions: Dimensions = DIMENSIONS) -> dict[str, Any]:
     """Writes a bundle whose program is 100 bytes of no meaning: nothing here looks into it."""
     (folder / PROGRAM).write_bytes(bytes(range(100)))
-    components = {name: {"file": PROGRAM, "method": name} for name in COMPONENTS}
     network = network_config("mobilenet_v2")
     write_manifest(
         folder,
         BundleFacts(
-            "executorch", "fp32", network, dimensions, "0" * 64, {"made": "for tests"}, {"torch": "2"}, components
+            "executorch", "fp32", network, dimensions, "0" * 64, {"made": "for tests"}, {"torch": "2"}, artefacts()
         ),
     )
     manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
@@ -171,6 +178,130 @@ def test_a_name_too_long_for_any_file_system(folder: Path) -> None:
         Bundle.open(folder)
 
 
+# Artefacts that are folders
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A bundle whose artefact is a folder of two files."""
+    (tmp_path / "net.mlpackage" / "Data").mkdir(parents=True)
+    (tmp_path / "net.mlpackage" / "Manifest.json").write_text("{}")
+    (tmp_path / "net.mlpackage" / "Data" / "weights.bin").write_bytes(bytes(10))
+    network = network_config("mobilenet_v2")
+    components = artefacts("net.mlpackage", varying=("net.mlpackage/Manifest.json",))
+    write_manifest(tmp_path, BundleFacts("coreml", "fp16", network, DIMENSIONS, None, {}, {}, components))
+    return tmp_path
+
+
+def test_an_artefact_may_be_a_folder_all_of_whose_files_are_listed(package: Path) -> None:
+    bundle = Bundle.open(package)
+    assert bundle.artefact("decode") == (package / "net.mlpackage", "decode")
+    files = bundle.manifest["files"]
+    assert set(files) == {"net.mlpackage/Manifest.json", "net.mlpackage/Data/weights.bin"}
+    assert [name for name, facts in files.items() if facts.get("varies")] == ["net.mlpackage/Manifest.json"]
+
+
+def test_a_file_that_was_added_to_such_a_folder(package: Path) -> None:
+    (package / "net.mlpackage" / "Data" / "more.bin").write_bytes(b"")
+    assert "more.bin is not in the bundle's manifest" in refusal(package)
+
+
+def test_a_link_that_was_added_to_such_a_folder(package: Path) -> None:
+    (package / "net.mlpackage" / "Data" / "more").symlink_to(package.parent)
+    assert "more is not in the bundle's manifest" in refusal(package)
+
+
+def test_a_file_elsewhere_in_the_bundle_is_no_artefacts_business(package: Path) -> None:
+    (package / "README.txt").write_text("notes")
+    Bundle.open(package)
+
+
+# An artefact's own tensors
+
+
+def test_an_artefact_without_tensors_of_its_own_has_the_contracts(folder: Path) -> None:
+    assert Bundle.open(folder).artefact_signature("decode") == signature("decode", DIMENSIONS)
+    assert not Bundle.open(folder).dynamic_objects
+
+
+def own_tensors(folder: Path, shape: tuple[int, ...], dtype: str = "float32") -> Bundle:
+    """A bundle whose encoder calls its image `args_0`."""
+    (folder / PROGRAM).write_bytes(b"x")
+    components = artefacts(dynamic_objects=True)
+    image = TensorSpec("args_0", shape, "NHWC", dtype)
+    components["encode_query"] = replace(components["encode_query"], inputs=(image,), details={"opset": 18})
+    network = network_config("mobilenet_v2")
+    facts = BundleFacts("tflite", "fp32", network, DIMENSIONS, None, {}, {}, components, {"nhwc": True})
+    write_manifest(folder, facts)
+    return Bundle.open(folder)
+
+
+def test_an_artefact_may_name_and_lay_out_tensors_its_own_way(tmp_path: Path) -> None:
+    bundle = own_tensors(tmp_path, (1, 64, 96, 3))
+    own = bundle.artefact_signature("encode_query")
+    assert own.inputs == (TensorSpec("args_0", (1, 64, 96, 3), "NHWC"),)
+    assert own.outputs == signature("encode_query", DIMENSIONS).outputs
+    assert bundle.dynamic_objects
+    assert bundle.manifest["options"] == {"nhwc": True}
+    assert bundle.manifest["components"]["encode_query"]["details"] == {"opset": 18}
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "words"),
+    [
+        ((1, 64, 96, 4), "float32", "the artefact's inputs of encode_query are not those of the contract"),
+        ((1, 64, 96, 3), "int64", "$.components.encode_query.artefact.inputs[0].dtype"),
+    ],
+)
+def test_but_not_other_tensors(tmp_path: Path, shape: tuple[int, ...], dtype: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        own_tensors(tmp_path, shape, dtype)
+    assert words in str(caught.value)
+
+
+# The component that a bundle may have beside those of the contract
+
+
+def with_state(manifest: dict[str, Any]) -> dict[str, Any]:
+    changed = copy.deepcopy(manifest)
+    table = component_table(DIMENSIONS, [STATEFUL_STEP])[STATEFUL_STEP]
+    tensors = json.loads(json.dumps(table))
+    changed["components"][STATEFUL_STEP] = {"file": PROGRAM, "method": STATEFUL_STEP, **tensors}
+    return changed
+
+
+def test_a_stateful_step_may_be_there_with_its_states(manifest: dict[str, Any], folder: Path) -> None:
+    (folder / MANIFEST).write_text(json.dumps(with_state(manifest)))
+    bundle = Bundle.open(folder)
+    assert bundle.artefact_signature(STATEFUL_STEP) == signature(STATEFUL_STEP, DIMENSIONS)
+
+
+@pytest.mark.parametrize("states", [None, [], "fewer", "another type", "another shape"])
+def test_but_not_with_other_states(manifest: dict[str, Any], states: Any) -> None:
+    changed = with_state(manifest)
+    entry = changed["components"][STATEFUL_STEP]
+    if states is None:
+        del entry["states"]
+    elif states == "fewer":
+        entry["states"].pop()
+    elif states == "another type":
+        entry["states"][0]["dtype"] = "float32"
+    elif states == "another shape":
+        entry["states"][0]["shape"][0] += 1
+    else:
+        entry["states"] = states
+    with pytest.raises(InputError, match=r"does not follow the contract|is not a bundle manifest") as caught:
+        validate_manifest(changed, Path(MANIFEST))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_component_of_the_contract_has_no_states(manifest: dict[str, Any]) -> None:
+    changed = with_state(manifest)
+    changed["components"]["segment"]["states"] = changed["components"][STATEFUL_STEP]["states"]
+    with pytest.raises(InputError, match="component segment does not follow the contract"):
+        validate_manifest(changed, Path(MANIFEST))
+
+
 # The manifest
 
 
@@ -215,7 +346,7 @@ def test_deep_nesting(folder: Path, depth: int, place: str) -> None:
     [
         (lambda m: m.update(schema=2), ("of another version", "schema 1; found 2")),
         (lambda m: m.pop("schema"), ("of another version", "None")),
-        (lambda m: m.update(target="litert"), ("$.target", "litert")),
+        (lambda m: m.update(target="tensorrt"), ("$.target", "tensorrt")),
         (lambda m: m.update(precision="int3"), ("$.precision",)),
         (lambda m: m.update(objects=0), ("$.objects",)),
         (lambda m: m.update(objects=2), ("does not follow the contract",)),
@@ -260,10 +391,8 @@ def test_nothing_in_a_manifest_reaches_the_terminal_as_a_control_character(folde
 
 def test_a_writer_cannot_write_what_a_reader_refuses(tmp_path: Path) -> None:
     (tmp_path / PROGRAM).write_bytes(b"x")
-    components = {name: {"file": "elsewhere.pte", "method": name} for name in COMPONENTS}
-    facts = BundleFacts(
-        "executorch", "fp32", network_config("mobilenet_v2"), DIMENSIONS, None, {}, {"torch": "2"}, components
-    )
+    elsewhere, network = artefacts("elsewhere.pte"), network_config("mobilenet_v2")
+    facts = BundleFacts("executorch", "fp32", network, DIMENSIONS, None, {}, {"torch": "2"}, elsewhere)
     with pytest.raises(InputError, match="unlisted file"):
         write_manifest(tmp_path, facts)
     assert not (tmp_path / MANIFEST).exists()

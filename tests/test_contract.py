@@ -8,10 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevos.contract import COMPONENTS, EMPTY_BIAS, STRIDE, Dimensions, TensorSpec, signature, signatures
+from mobilevos.contract import (
+    COMPONENTS,
+    EMPTY_BIAS,
+    OPTIONAL_COMPONENTS,
+    STATEFUL_STEP,
+    STRIDE,
+    Dimensions,
+    TensorSpec,
+    signature,
+    signatures,
+)
 
 # What the caller makes itself; every other input must be some component's output.
-FROM_THE_CALLER = {"image", "masks", "others", "memory_keys", "memory_values"}
+FROM_THE_CALLER = {"image", "masks", "others", "memory_keys", "memory_values", "write"}
 
 dimensions = st.builds(
     Dimensions,
@@ -36,7 +46,8 @@ EXAMPLE = Dimensions(
 
 
 def specs(d: Dimensions) -> list[TensorSpec]:
-    return [spec for s in signatures(d).values() for spec in (*s.inputs, *s.outputs)]
+    every = (signature(name, d) for name in (*COMPONENTS, *OPTIONAL_COMPONENTS))
+    return [spec for s in every for spec in (*s.inputs, *s.outputs)]
 
 
 def outputs(component: str, d: Dimensions) -> dict[str, TensorSpec]:
@@ -64,6 +75,12 @@ def test_the_shapes_of_an_example() -> None:
         "memory_values": (3, 3240, 128),
         "readout": (3, 128, 30, 54),
         "logits": (3, 1, 480, 864),
+        "write": (2,),
+    }
+    assert {spec.name: spec.shape for spec in signature(STATEFUL_STEP, EXAMPLE).states} == {
+        "bank_keys": (2, 1620, 65),
+        "bank_values": (3, 2, 1620, 128),
+        "bank_filled": (2,),
     }
 
 
@@ -91,16 +108,41 @@ def test_the_bank_holds_the_rows_of_memory_frames_frames(d: Dimensions) -> None:
     assert rows_k == rows_v == d.positions
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@given(dimensions)
+def test_a_state_holds_the_bank_with_a_slot_for_each_frame(d: Dimensions) -> None:
+    bank = {spec.name: spec.shape for spec in signature("segment", d).inputs}
+    states = {spec.name: spec for spec in signature(STATEFUL_STEP, d).states}
+    frames, rows, channels = states["bank_keys"].shape
+    assert (frames * rows, channels) == bank["memory_keys"]
+    objects, frames, rows, channels = states["bank_values"].shape
+    assert (objects, frames * rows, channels) == bank["memory_values"]
+    assert states["bank_filled"].shape == (frames,)
+    assert {spec.dtype for spec in states.values()} == {"float16"}
+
+
+def test_only_optional_components_have_states() -> None:
+    assert not any(one.states for one in signatures(EXAMPLE).values())
+    assert all(signature(name, EXAMPLE).states for name in OPTIONAL_COMPONENTS)
+    assert not set(COMPONENTS) & set(OPTIONAL_COMPONENTS)
+
+
+def test_the_stateful_step_takes_the_rows_of_a_frame_for_the_bank_and_gives_the_same() -> None:
+    stateful, fused = signature(STATEFUL_STEP, EXAMPLE), signature("segment", EXAMPLE)
+    assert stateful.outputs == fused.outputs
+    image, *rows, _ = stateful.inputs
+    assert (image, tuple(rows)) == (fused.inputs[0], signature("encode_memory", EXAMPLE).outputs)
+
+
+@pytest.mark.parametrize("component", [*COMPONENTS, *OPTIONAL_COMPONENTS])
 def test_every_input_comes_from_the_caller_or_from_another_component(component: str) -> None:
     produced = {name for other in COMPONENTS if other != component for name in outputs(other, EXAMPLE)}
     assert {spec.name for spec in signature(component, EXAMPLE).inputs} <= produced | FROM_THE_CALLER
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
-def test_no_component_names_an_input_or_output_twice(component: str) -> None:
+@pytest.mark.parametrize("component", [*COMPONENTS, *OPTIONAL_COMPONENTS])
+def test_no_component_names_a_tensor_twice(component: str) -> None:
     s = signature(component, EXAMPLE)
-    names = [spec.name for spec in (*s.inputs, *s.outputs)]
+    names = [spec.name for spec in (*s.inputs, *s.outputs, *s.states)]
     assert len(set(names)) == len(names)
 
 

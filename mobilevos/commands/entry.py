@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
@@ -15,6 +16,7 @@ __all__ = ["run"]
 
 INPUT_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+CLOSED_PIPE = 141  # 128 + SIGPIPE
 
 
 def run(app: typer.Typer, argv: Sequence[str] | None = None, *, program: str = "mobilevos") -> int:
@@ -28,7 +30,8 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None, *, program: str = "
         program: How the user called it, for the usage line of `--help`.
 
     Returns:
-        0 if all went well, 2 for bad input or bad usage, 130 for an interrupt by Ctrl-C.
+        0 if all went well, 2 for bad input or bad usage, 130 for an interrupt by Ctrl-C, 141 where the
+        reader of the output went away.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -45,6 +48,9 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None, *, program: str = "
         return _fail(f"{error.format_message()} (--help shows the usage)", INPUT_ERROR)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # who read the output has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # which Python still flushes at its end
+        return CLOSED_PIPE
     return 0
 
 

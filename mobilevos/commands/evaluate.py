@@ -14,11 +14,13 @@ from mobilevos.commands.engine_options import (
     BundleOption,
     CheckpointOption,
     EngineOption,
+    IsolatedOption,
     MemoryEveryOption,
     MemoryOption,
     ResizeOption,
     ThreadsOption,
     TrackingSetup,
+    VerifyOption,
 )
 from mobilevos.commands.outputs import check_outputs
 from mobilevos.commands.tracked_evaluation import check_sequences, track_and_score
@@ -35,7 +37,7 @@ DAVIS_EXAMPLES = """Examples:
 \b
   mobilevos evaluate davis DAVIS --json scores.json
   mobilevos evaluate davis DAVIS --year 2017 --workers 2 --masks masks/
-  mobilevos evaluate davis DAVIS --engine executorch --bundle bundles/phone
+  mobilevos evaluate davis DAVIS --bundle bundles/phone
   mobilevos evaluate davis DAVIS --predictions masks/ --sequences dog,libby"""
 
 YTVOS_EXAMPLES = """Examples:
@@ -76,13 +78,15 @@ def davis(
     json: JsonOption = None,
     overwrite: OverwriteOption = False,
     workers: WorkersOption = 1,
-    engine: EngineOption = "eager",
+    engine: EngineOption = None,
     bundle: BundleOption = None,
     checkpoint: CheckpointOption = None,
     threads: ThreadsOption = None,
     memory_every: MemoryEveryOption = 5,
     resize: ResizeOption = False,
     memory: MemoryOption = "bounded",
+    verify: VerifyOption = True,
+    isolated: IsolatedOption = None,
 ) -> None:
     """Score on DAVIS 2016 or 2017.
 
@@ -90,7 +94,7 @@ def davis(
     """
     dataset = Davis(root, year, split, resolution)
     facts = {"name": f"DAVIS {year}", "root": str(root), "split": split, "resolution": dataset.resolution}
-    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize, memory)
+    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize, memory, verify, isolated)
     _evaluate(dataset, facts, sequences, setup, _Places(predictions, masks, json, overwrite), workers)
 
 
@@ -105,13 +109,15 @@ def ytvos(
     json: JsonOption = None,
     overwrite: OverwriteOption = False,
     workers: WorkersOption = 1,
-    engine: EngineOption = "eager",
+    engine: EngineOption = None,
     bundle: BundleOption = None,
     checkpoint: CheckpointOption = None,
     threads: ThreadsOption = None,
     memory_every: MemoryEveryOption = 5,
     resize: ResizeOption = False,
     memory: MemoryOption = "bounded",
+    verify: VerifyOption = True,
+    isolated: IsolatedOption = None,
 ) -> None:
     """Score on YouTube-VOS.
 
@@ -119,7 +125,7 @@ def ytvos(
     """
     dataset = YouTubeVOS(root, split)
     facts = {"name": "YouTube-VOS", "root": str(root), "split": split}
-    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize, memory)
+    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize, memory, verify, isolated)
     _evaluate(dataset, facts, sequences, setup, _Places(predictions, masks, json, overwrite), workers)
 
 
@@ -164,6 +170,7 @@ def _evaluate(
     sequences = _select(dataset, wanted)
     check_sequences(sequences)
     _check_places(places, sequences, setup)
+    setup.warn_if_unverified()
     if places.predictions is None:
         scores, speed = _track(sequences, setup, places, workers)
     else:

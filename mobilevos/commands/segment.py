@@ -21,10 +21,12 @@ from mobilevos.commands.engine_options import (
     BundleOption,
     CheckpointOption,
     EngineOption,
+    IsolatedOption,
     MemoryEveryOption,
     ResizeOption,
     ThreadsOption,
     TrackingSetup,
+    VerifyOption,
 )
 from mobilevos.commands.outputs import check_outputs
 from mobilevos.data.frames import ImageFolder
@@ -35,7 +37,7 @@ from mobilevos.errors import InputError
 from mobilevos.tracking import Tracker
 from mobilevos.visualization import overlay
 
-__all__ = ["segment"]
+__all__ = ["FOLDER_FPS", "length_of", "read_first_mask", "segment", "timed_frames"]
 
 FOLDER_FPS = Fraction(24)
 """Frames per second of the overlay of a folder of images, which holds no times: that of DAVIS."""
@@ -70,12 +72,14 @@ def segment(
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="The report, for machines.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
-    engine: EngineOption = "eager",
+    engine: EngineOption = None,
     bundle: BundleOption = None,
     checkpoint: CheckpointOption = None,
     threads: ThreadsOption = None,
     memory_every: MemoryEveryOption = 5,
     resize: ResizeOption = False,
+    verify: VerifyOption = True,
+    isolated: IsolatedOption = None,
 ) -> None:
     """Track the objects of a clip, from a mask of its first frame.
 
@@ -88,9 +92,10 @@ def segment(
     folders = [] if masks is None else [masks]
     check_outputs(files=files, folders=folders, inputs=(source, mask, mask.parent), overwrite=overwrite)
 
-    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize)
+    setup = TrackingSetup(engine, checkpoint, bundle, threads, memory_every, resize, verify=verify, isolated=isolated)
+    setup.warn_if_unverified()
     clip = open_frames(source)
-    first_mask = _read_first_mask(mask, clip.size)
+    first_mask = read_first_mask(mask, clip.size)
     opened = TimedEngine(setup.open_engine())
     run = _Run(clip, first_mask, setup.tracker(opened), output, masks, overwrite)
     run.to_the_end()
@@ -103,8 +108,16 @@ def segment(
         print_line(f"report: {json}")
 
 
-def _read_first_mask(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The mask `[H, W]`, checked here because an error should name its file."""
+def read_first_mask(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The mask `[H, W]` of a clip's first frame, checked here because an error should name its file.
+
+    Args:
+        path: Of the PNG.
+        size: Height and width of the frames, in pixels.
+
+    Raises:
+        InputError: It cannot be read, is of another size or holds no objects.
+    """
     labels = read_mask(path)
     if labels.shape != size:
         expected, found = (f"{width}x{height}" for height, width in (size, labels.shape))
@@ -138,7 +151,7 @@ class _Run:
         try:
             with ExitStack() as stack:
                 writer = stack.enter_context(self._writer()) if self.output else None
-                advance = stack.enter_context(frame_progress("segmenting", _length(self.clip)))
+                advance = stack.enter_context(frame_progress("segmenting", length_of(self.clip)))
                 for name, time, frame in _named_frames(self.clip):
                     labels = self._labels(frame)
                     if self.masks is not None:
@@ -171,7 +184,8 @@ class _Run:
         return InputError(error.what, expected=error.expected, found=error.found, remedy=remedy)
 
 
-def _length(clip: ImageFolder | VideoReader) -> int | None:
+def length_of(clip: ImageFolder | VideoReader) -> int | None:
+    """Its frames, or None if it does not say."""
     return clip.length if isinstance(clip, VideoReader) else len(clip)
 
 
@@ -185,6 +199,11 @@ def _named_frames(
     else:
         for name, frame in zip(clip.names, clip, strict=True):
             yield name, None, frame
+
+
+def timed_frames(clip: ImageFolder | VideoReader) -> Iterator[tuple[float | None, NDArray[np.uint8]]]:
+    """Each frame with the time at which to show it, in seconds; None where the clip has no times."""
+    return ((time, frame) for _, time, frame in _named_frames(clip))
 
 
 def _results(run: _Run, engine: TimedEngine) -> dict[str, Any]:

@@ -29,6 +29,8 @@ Stages:
                   data.static=[DIR,...] or data.static_share=0
   stage=distill   a student with a teacher;
                   needs model.teacher.checkpoint=FILE as well
+  stage=qat       a student in int8 arithmetic, with a teacher;
+                  needs init=FILE and model.teacher.checkpoint=FILE as well
 
 \b
 Presets:
@@ -63,6 +65,10 @@ Main keys (`mobilevos train --cfg job` prints all, with their values):
   data.crop                 side of the training frames, in pixels
   data.frames               frames of a clip
   data.workers              loader processes
+  quantization.calibration  frames for the first ranges of stage=qat;
+                            data.davis.root by default
+  quantization.observer     minmax, moving_average, percentile or mse
+  quantization.freeze_at    fraction of the run after which ranges stay
   validation.root           a DAVIS tree to track now and then
   validation.every          steps between validations
 

@@ -2,9 +2,9 @@
 
 The runtime checks little of a file, and ends the whole process where its log would quote bytes that are not UTF-8. So
 the identifier is looked at before it sees a file, every method's inputs and outputs are compared with the contract,
-and what it refuses becomes one line. What is left: a file whose SHA-256 was made to fit and whose damage lies where a
-delegate's own header is quoted still ends the process. Such a file is no accident: do not open bundles of strangers
-in a process that must live.
+and what it refuses becomes one line. What is left: a file
+whose SHA-256 was made to fit and whose damage lies where a delegate's own header is quoted still ends the process.
+Such a file is no accident, and `open_engine` opens bundles of strangers in another process (see `EngineProcess`).
 """
 
 from __future__ import annotations

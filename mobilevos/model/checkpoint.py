@@ -5,6 +5,7 @@ Nothing here can run code from a file: safetensors holds numbers and text, no pi
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_bytes
+from mobilevos.model.int8_weights import int8_weights, state_from_int8_weights
 from mobilevos.model.network import MemoryNetwork, NetworkConfig
 from mobilevos.model.variants import VARIANTS, network_config, parse_network_config
 
@@ -32,7 +34,8 @@ def save_network(
     path: Path | str,
     *,
     provenance: dict[str, Any],
-    half: bool = False,
+    quantization: dict[str, Any] | None = None,
+    precision: str = "fp32",
     overwrite: bool = True,
 ) -> None:
     """Writes a network as a whole or not at all; the same network and provenance give the same bytes.
@@ -41,7 +44,8 @@ def save_network(
         network: Its parameters, buffers and configuration are written.
         path: A `.safetensors` file.
         provenance: What is to be known of its making; anything JSON can hold.
-        half: Stores floating-point tensors as float16, as shipped weights are.
+        quantization: Ranges of its activations for int8, from `StoredQuantization.to_json`; None if it has none.
+        precision: Of what is stored: `fp32`, `fp16`, or `int8`, which holds kernels and scales, and no batch norm.
         overwrite: Whether an existing file may be replaced.
 
     Raises:
@@ -49,17 +53,26 @@ def save_network(
             be loaded again.
     """
     tensors = {
-        name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
-        for name, tensor in network.state_dict().items()
+        name: (tensor.half() if precision == "fp16" and tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in _stored_tensors(network, precision).items()
     }
     metadata = {
         "format": FORMAT,
+        "weights": "int8" if precision == "int8" else "float",
         "network": json.dumps(asdict(network.config), sort_keys=True),
         "provenance": json.dumps(provenance, sort_keys=True),
     }
+    if quantization is not None:
+        metadata["quantization"] = json.dumps(quantization, sort_keys=True)
     _refuse_not_finite(tensors, f"the network to be written to {path}")
     # As bytes first: a full disk then is an ordinary OSError, which `save_file` would hide in its own error type.
     atomic_write_bytes(path, _with_sorted_metadata(save(tensors, metadata)), overwrite=overwrite)
+
+
+def _stored_tensors(network: MemoryNetwork, precision: str) -> dict[str, Tensor]:
+    if precision == "int8":
+        return int8_weights(copy.deepcopy(network).cpu())
+    return {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
 
 
 def _with_sorted_metadata(content: bytes) -> bytes:
@@ -90,7 +103,7 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
-    """`{"network": ..., "provenance": ...}` from a checkpoint's header, without reading its weights.
+    """A checkpoint's header: `network`, `provenance` and `quantization`, which may be None. Weights are not read.
 
     Raises:
         InputError: Not a checkpoint of this project, or damaged.
@@ -104,7 +117,11 @@ def read_metadata(path: Path | str) -> dict[str, Any]:
             found=str(metadata.get("format")),
         )
     try:
-        return {"network": json.loads(metadata["network"]), "provenance": json.loads(metadata["provenance"])}
+        return {
+            "network": json.loads(metadata["network"]),
+            "provenance": json.loads(metadata["provenance"]),
+            "quantization": json.loads(metadata.get("quantization", "null")),
+        }
     except (KeyError, json.JSONDecodeError) as error:
         raise _unreadable(path, error) from error
 
@@ -129,7 +146,11 @@ def load_network(path: Path | str, *, expected_variant: str | None = None) -> Me
             remedy=f"pass --model {config.name}" if known else "",
         )
     network = MemoryNetwork(config)
-    load_state(network, load_tensors(path), path)
+    tensors = load_tensors(path)
+    if _header(Path(path)).get("weights") == "int8":
+        _refuse_not_finite(tensors, path)
+        tensors = state_from_int8_weights(network, tensors)
+    load_state(network, tensors, path)
     return network.eval()
 
 

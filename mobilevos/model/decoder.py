@@ -62,6 +62,7 @@ class Decoder(nn.Module):
         """Mask logits `[B*O, 1, H, W]` of decoder features."""
         return upsample(self.head(features), 4)
 
-    def forward(self, readout: Tensor, query: QueryFeatures) -> Tensor:
-        """Mask logits `[B*O, 1, H, W]` from a readout `[B*O, Cv, h, w]` and the frame's features."""
-        return self.logits(self.features(readout, query))
+    def forward(self, readout: Tensor, query: QueryFeatures) -> tuple[Tensor, Tensor]:
+        """`features` and `logits` from a readout `[B*O, Cv, h, w]` and the frame's features."""
+        features = self.features(readout, query)
+        return features, self.logits(features)

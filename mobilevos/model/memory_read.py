@@ -120,13 +120,14 @@ def memory_rows(key: Tensor) -> Tensor:
         `[h*w, Ck+1]`.
     """
     channels = key.shape[1]
-    scale = 1 / math.sqrt(channels)
+    # Constants of the key's own type: plain numbers become float32 tensors in ExecuTorch, which float16 must convert.
+    double, norm = key.new_tensor([2 / math.sqrt(channels)]), key.new_tensor([-math.sqrt(channels)])
     # Channels last and then flat, not flat and then transposed: where activations are NHWC, neither moves anything.
     rows = key.permute(0, 2, 3, 1).reshape(1, -1, channels)  # [1, h*w, Ck]
     # The squared norm as a mean over two trailing dimensions: XNNPACK has this one reduction and no sum.
     mean_square = rows.reshape(1, -1, channels, 1).square().mean(dim=(2, 3), keepdim=True)
-    bias = mean_square.reshape(1, -1, 1) * (-channels * scale)
-    return torch.cat([rows * (2 * scale), bias], dim=2).reshape(-1, channels + 1)
+    bias = mean_square.reshape(1, -1, 1) * norm
+    return torch.cat([rows * double, bias], dim=2).reshape(-1, channels + 1)
 
 
 def query_rows(key: Tensor) -> Tensor:

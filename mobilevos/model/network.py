@@ -86,11 +86,8 @@ class SpaceTimeMemory(Protocol):
     def read_memory(self, query_key: Tensor, memory_key: Tensor, memory_value: Tensor) -> Tensor:
         """See `MemoryNetwork.read_memory`."""
 
-    def decoder_features(self, readout: Tensor, query: QueryFeatures) -> Tensor:
-        """See `MemoryNetwork.decoder_features`."""
-
-    def mask_logits(self, features: Tensor) -> Tensor:
-        """See `MemoryNetwork.mask_logits`."""
+    def decode_with_features(self, readout: Tensor, query: QueryFeatures) -> tuple[Tensor, Tensor]:
+        """See `MemoryNetwork.decode_with_features`."""
 
 
 class MemoryNetwork(nn.Module):
@@ -151,15 +148,11 @@ class MemoryNetwork(nn.Module):
         """
         return read_memory(query_key, memory_key, memory_value, self.config.top_k)
 
-    def decoder_features(self, readout: Tensor, query: QueryFeatures) -> Tensor:
-        """Decoder features `[B*O, C4, H/4, W/4]`, which the representation loss compares."""
-        return self.decoder.features(readout, query)
-
-    def mask_logits(self, features: Tensor) -> Tensor:
-        """Mask logits `[B*O, 1, H, W]` of decoder features."""
-        return self.decoder.logits(features)
+    def decode_with_features(self, readout: Tensor, query: QueryFeatures) -> tuple[Tensor, Tensor]:
+        """Decoder features `[B*O, C4, H/4, W/4]`, which the representation loss compares, and `decode`'s logits."""
+        features, logits = self.decoder(readout, query)
+        return features, logits
 
     def decode(self, readout: Tensor, query: QueryFeatures) -> Tensor:
-        """Mask logits `[B*O, 1, H, W]`: `mask_logits` of `decoder_features`."""
-        logits: Tensor = self.decoder(readout, query)
-        return logits
+        """Mask logits `[B*O, 1, H, W]`."""
+        return self.decode_with_features(readout, query)[1]

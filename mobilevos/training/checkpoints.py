@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
+from torch import nn
 
 from mobilevos.errors import InputError
-from mobilevos.files import atomic_folder
+from mobilevos.files import atomic_folder, atomic_write_bytes
 from mobilevos.model.checkpoint import load_state, load_tensors, save_network
 from mobilevos.model.network import MemoryNetwork
+from mobilevos.training.quantized import FakeQuantization
 
 __all__ = ["Checkpoint", "load_checkpoint", "newest_checkpoint", "save_checkpoint"]
 
@@ -33,6 +36,7 @@ class Checkpoint:
         optimizer: Optimizer over `network`.
         scaler: Of the gradients, in float16; does nothing otherwise.
         config_hash: Of the run's configuration, so that a run is not resumed as another one.
+        fake: Of a run that trains for int8.
     """
 
     step: int
@@ -41,6 +45,7 @@ class Checkpoint:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     config_hash: str
+    fake: FakeQuantization | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path, provenance: dict[str, Any]) -> Path:
@@ -49,6 +54,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path, provenance: dict[str, 
     with atomic_folder(target, overwrite=True) as temporary:
         save_network(checkpoint.network, temporary / "network.safetensors", provenance=provenance)
         save_network(checkpoint.average, temporary / "average.safetensors", provenance=provenance)
+        if checkpoint.fake is not None:
+            atomic_write_bytes(temporary / "ranges.safetensors", save(checkpoint.fake.ranges.state_dict()))
         state = {
             "step": checkpoint.step,
             "optimizer": checkpoint.optimizer.state_dict(),
@@ -92,10 +99,13 @@ def load_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
             f"{path} was written by a run with another configuration",
             remedy="give another output=FOLDER, or repeat the run's own options (config.yaml beside it)",
         )
-    for network, name in ((checkpoint.network, "network"), (checkpoint.average, "average")):
+    parts: dict[str, nn.Module] = {"network": checkpoint.network, "average": checkpoint.average}
+    if checkpoint.fake is not None:
+        parts["ranges"] = checkpoint.fake.ranges
+    for name, part in parts.items():
         file = path / f"{name}.safetensors"
         try:
-            load_state(network, load_tensors(file), file)
+            load_state(part, load_tensors(file), file)
         except InputError as error:
             raise _damaged(file, error) from error
     try:

@@ -58,9 +58,10 @@ def run_clip(network: SpaceTimeMemory, frames: Tensor, first_masks: Tensor, vali
         keys.append(queries[t - 1].key)
         values.append(value[:, None])
         readout = network.read_memory(queries[t].key, torch.stack(keys, 2), torch.stack(values, 3))
-        features.append(network.decoder_features(readout, queries[t]))
+        decoded, own = network.decode_with_features(readout, queries[t])
+        features.append(decoded)
         # Aggregation and what follows it in float32, under automatic mixed precision too.
-        own = network.mask_logits(features[-1])[:, 0].float()
+        own = own[:, 0].float()
         all_objects = own.new_zeros(B, valid.shape[1], *own.shape[1:]).index_put((clips, slots), own)
         logits.append(aggregate_logits(all_objects, valid))
         masks = logits[-1].softmax(1)[:, 1:] * valid[..., None, None]

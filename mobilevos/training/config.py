@@ -37,7 +37,7 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
         config.model = _model(composed.model)
     except InputError:
         raise
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra's own ValueError: `stage=3`
+    except (HydraException, OmegaConfBaseException, ValueError, TypeError) as error:  # Hydra's own: `stage=[null]`
         raise _explain(error) from error
     check_limits(config)
     return config

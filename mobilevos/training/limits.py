@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mobilevos.contract import STRIDE
 from mobilevos.errors import InputError
+from mobilevos.quantization.specification import Observer
 
 if TYPE_CHECKING:
     from mobilevos.training.schema import RunConfig
@@ -51,6 +52,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "losses.temperature": (1e-3, inf),
     "losses.pixels": (1, inf),
     "losses.boundary_radius": (0, 64),
+    "quantization.frames": (1, inf),
+    "quantization.size": (2 * STRIDE, inf),
+    "quantization.learning_rate": (0, inf),
+    "quantization.freeze_at": (0, 1),
     "model.teacher.top_k": (0, inf),
     "validation.every": (0, inf),
     "validation.frames": (0, inf),
@@ -64,12 +69,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "training.frozen_norm": ("trunk", "all"),
     "training.precision": ("fp32", "bf16", "fp16"),
     "losses.sampling": ("boundary", "uniform"),
+    "quantization.observer": tuple(Observer),
     "validation.split": ("train", "val"),
     "validation.memory": ("bounded", "unbounded"),
 }
 """Key -> the values it may have."""
 
-PAIRS = ("data.davis.skip", "data.youtube_vos.skip", "data.bl30k.skip", "losses.hardest_ramp")
+PAIRS = ("data.davis.skip", "data.youtube_vos.skip", "data.bl30k.skip", "losses.hardest_ramp", "quantization.size")
 """Keys of two numbers."""
 
 
@@ -78,7 +84,7 @@ def check_limits(config: RunConfig) -> None:
 
     Raises:
         InputError: A number is out of `LIMITS` or not a number, a word is not among its `CHOICES`, one of `PAIRS` is
-            not a pair, `data.crop` is not a multiple of 16, or `training.accumulate` does not divide the batch.
+            not a pair, a side is not a multiple of 16, or `training.accumulate` does not divide the batch.
     """
     for key, (least, most) in LIMITS.items():
         value = attrgetter(key)(config)
@@ -92,8 +98,9 @@ def check_limits(config: RunConfig) -> None:
         pair: Sequence[float] = attrgetter(key)(config)  # a list, of any length, where it comes from YAML
         if len(pair) != 2:
             _refuse(key, "two numbers", pair)
-    if config.data.crop % STRIDE:
-        _refuse("data.crop", f"a multiple of {STRIDE}", config.data.crop)
+    for key, sides in (("data.crop", [config.data.crop]), ("quantization.size", config.quantization.size)):
+        if any(side % STRIDE for side in sides):
+            _refuse(key, f"a multiple of {STRIDE}", attrgetter(key)(config))
     if config.training.batch_size % config.training.accumulate:
         _refuse(
             "training.accumulate", f"a divisor of the batch of {config.training.batch_size}", config.training.accumulate

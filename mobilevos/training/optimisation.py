@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from mobilevos.model.network import MemoryNetwork
-from mobilevos.training.schema import TrainingConfig
+from mobilevos.training.schema import RunConfig, TrainingConfig
 
 __all__ = [
+    "add_ranges",
     "build_optimizer",
     "learning_rate_factor",
     "set_learning_rate",
@@ -36,6 +37,14 @@ def build_optimizer(network: MemoryNetwork, config: TrainingConfig) -> torch.opt
     return kinds[config.optimizer](groups)  # type: ignore[call-arg]
 
 
+def add_ranges(optimizer: torch.optim.Optimizer, ranges: nn.Module, config: RunConfig) -> None:
+    """Lets ranges learn too, until `quantization.freeze_at` of the run."""
+    rate = config.quantization.learning_rate
+    group = {"params": [p for p in ranges.parameters() if p.requires_grad], "lr": rate, "peak": rate}
+    until = config.quantization.freeze_at * config.training.steps
+    optimizer.add_param_group({**group, "weight_decay": 0.0, "until": until})
+
+
 def learning_rate_factor(step: int, config: TrainingConfig) -> float:
     """Fraction of the peak rate at a step: linear warm-up, then a cosine to 1 %, or one drop to a tenth."""
     if step < config.warmup:
@@ -46,10 +55,10 @@ def learning_rate_factor(step: int, config: TrainingConfig) -> float:
     return FINAL_FACTOR + (1 - FINAL_FACTOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Sets every group to `factor` times its peak rate."""
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float, step: int) -> None:
+    """Sets every group to `factor` times its peak rate, and to 0 after its last step, if it has one."""
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
+        group["lr"] = group["peak"] * factor if step < group.get("until", math.inf) else 0.0
 
 
 def set_training_mode(network: MemoryNetwork, frozen_norm: str) -> None:

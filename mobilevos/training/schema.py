@@ -10,17 +10,23 @@ from omegaconf import MISSING
 from mobilevos.model.network import NetworkConfig
 
 __all__ = [
+    "QAT",
     "Bl30kConfig",
     "DataConfig",
     "DavisConfig",
     "LossConfig",
     "ModelConfig",
+    "QuantizationConfig",
     "RunConfig",
     "TeacherConfig",
     "TrainingConfig",
     "ValidationConfig",
     "YouTubeVosConfig",
 ]
+
+
+QAT = "qat"
+"""The stage in whose runs the network is fake-quantized."""
 
 
 @dataclass
@@ -107,10 +113,10 @@ class LossConfig:
         hardest_ramp: Fractions (from, to) of the run between which it goes from 1 to `hardest`.
         dice: Weight of the Dice loss.
         representation: Weight of the representation loss, which lies in 0..log2(N)/N for N `pixels`; only
-            `stage=distill` has a teacher to use it.
+            `stage=distill` and `stage=qat` have a teacher to use it.
         omega: The representation loss's target, from 0 (labels alone: supervised contrastive) to 1 (the teacher's
             features alone).
-        logit: Weight of the logit loss; only `stage=distill` uses it.
+        logit: Weight of the logit loss; of the same stages.
         temperature: Of the logit loss.
         scale_by_temperature: Multiplies the logit loss by its temperature squared.
         pixels: Pixels of each object and frame that the representation loss compares.
@@ -179,6 +185,30 @@ class TrainingConfig:
 
 
 @dataclass
+class QuantizationConfig:
+    """How `stage=qat` prepares a network for int8; see `mobilevos.quantization.specification`.
+
+    Attributes:
+        calibration: A DAVIS tree or a folder of images on which the ranges are found that the run starts from; empty
+            for `data.davis.root`.
+        frames: How many frames of it are taken.
+        size: To which they are resized, height and width in pixels, multiples of 16.
+        observer: `minmax`, `moving_average`, `percentile` or `mse`.
+        learning_rate: Peak rate of the logarithm of each range.
+        freeze_at: Fraction of the run after which ranges stay as they are, 0..1; 0 keeps those of the calibration.
+        float_layers: Layers that are not quantized, by path, e.g. `decoder.head`.
+    """
+
+    calibration: str = ""
+    frames: int = 64
+    size: tuple[int, int] = (480, 864)
+    observer: str = "mse"
+    learning_rate: float = 1e-3
+    freeze_at: float = 0.7
+    float_layers: list[str] = field(default_factory=list)
+
+
+@dataclass
 class ValidationConfig:
     """Sequences of DAVIS that are tracked with the averaged weights now and then, and at the end of the run.
 
@@ -207,7 +237,7 @@ class ValidationConfig:
 
 @dataclass
 class TeacherConfig:
-    """The teacher of `stage=distill`.
+    """The teacher of `stage=distill` and `stage=qat`.
 
     Attributes:
         checkpoint: A `network.safetensors` of this project, or the published `stcn.pth`; empty for none.
@@ -252,6 +282,7 @@ class RunConfig:
         data: The clips.
         training: The optimisation.
         losses: The losses.
+        quantization: Of `stage=qat`.
         validation: The sequences that are tracked to see how far the run has come.
     """
 
@@ -268,4 +299,5 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     losses: LossConfig = field(default_factory=LossConfig)
+    quantization: QuantizationConfig = field(default_factory=QuantizationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)

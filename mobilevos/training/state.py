@@ -12,8 +12,9 @@ from mobilevos.model.network import MemoryNetwork
 from mobilevos.model.variants import build_network
 from mobilevos.training.checkpoints import Checkpoint
 from mobilevos.training.config import config_hash
-from mobilevos.training.optimisation import build_optimizer, set_training_mode
-from mobilevos.training.schema import RunConfig
+from mobilevos.training.optimisation import add_ranges, build_optimizer, set_training_mode
+from mobilevos.training.quantized import build_fake_quantization
+from mobilevos.training.schema import QAT, RunConfig
 
 __all__ = ["initial_state"]
 
@@ -22,7 +23,7 @@ def initial_state(config: RunConfig, device: torch.device) -> Checkpoint:
     """The network that the configuration names, its average, and a fresh optimizer.
 
     Raises:
-        InputError: Weights are missing, damaged, of another network, or given twice.
+        InputError: Weights are missing, damaged, of another network, or given twice; a toolkit is missing.
     """
     network = _network(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     set_training_mode(network, config.training.frozen_norm)
@@ -30,9 +31,12 @@ def initial_state(config: RunConfig, device: torch.device) -> Checkpoint:
     if config.training.compile:  # after the copy: the average is never run while training
         network.query_encoder.compile()
         network.memory_encoder.compile()
+    fake = build_fake_quantization(network, config) if config.stage == QAT else None
     optimizer = build_optimizer(network, config.training)
+    if fake is not None:
+        add_ranges(optimizer, fake.ranges, config)
     scaler = torch.amp.GradScaler(device.type, enabled=config.training.precision == "fp16")
-    return Checkpoint(0, network, average, optimizer, scaler, config_hash(config))
+    return Checkpoint(0, network, average, optimizer, scaler, config_hash(config), fake)
 
 
 def _network(config: RunConfig) -> MemoryNetwork:

@@ -22,6 +22,7 @@ from mobilevos.training.clips import to_device
 from mobilevos.training.distributed import Ranks
 from mobilevos.training.objectives import Objective
 from mobilevos.training.optimisation import learning_rate_factor, set_learning_rate, update_average
+from mobilevos.training.quantized import QuantizedClipForward
 from mobilevos.training.schema import RunConfig
 
 __all__ = ["Stepper"]
@@ -44,7 +45,8 @@ class Stepper:
         self, state: Checkpoint, objective: Objective, config: RunConfig, device: torch.device, ranks: Ranks
     ) -> None:
         self.state, self.objective, self.config, self.device, self.ranks = state, objective, config, device, ranks
-        forward = ClipForward(state.network)
+        fake = state.fake
+        forward = ClipForward(state.network) if fake is None else QuantizedClipForward(state.network, fake)
         if ranks.world > 1 and device.type == "cuda":
             forward = torch.nn.SyncBatchNorm.convert_sync_batchnorm(forward)  # type: ignore[no-untyped-call]
         devices = [ranks.local_rank] if device.type == "cuda" else None
@@ -61,7 +63,7 @@ class Stepper:
         """
         state, training = self.state, self.config.training
         factor = learning_rate_factor(state.step, training)
-        set_learning_rate(state.optimizer, factor)
+        set_learning_rate(state.optimizer, factor, state.step)
         state.optimizer.zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
         for part in range(training.accumulate):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
@@ -15,6 +16,9 @@ import numpy
 import torch
 
 from mobilevos.data.clips import ClipBatch, ClipDataset, training_loader
+from mobilevos.engines.eager import EagerEngine
+from mobilevos.engines.engine import Engine
+from mobilevos.engines.int8_reference import Int8ReferenceEngine
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text, sha256_of
 from mobilevos.model.checkpoint import save_network
@@ -23,9 +27,10 @@ from mobilevos.training.config import to_yaml
 from mobilevos.training.data_check import check_data
 from mobilevos.training.distributed import Ranks, join_ranks
 from mobilevos.training.journal import Journal
+from mobilevos.training.quantized import calibrate_run
 from mobilevos.training.report import write_report
 from mobilevos.training.sampling import part_size, sample_batches
-from mobilevos.training.schema import RunConfig
+from mobilevos.training.schema import QAT, RunConfig
 from mobilevos.training.sources import build_source
 from mobilevos.training.stages import STAGES
 from mobilevos.training.state import initial_state
@@ -89,6 +94,8 @@ class _Run:
                     f"{self.folder} holds a run already", remedy="give another output=FOLDER or resume=true"
                 )
             load_checkpoint(self.state, newest)
+        elif self.state.fake is not None:
+            calibrate_run(self.state.network, self.state.fake, self.config)
         self.ranks.wait()  # no process may write while another still looks for a checkpoint
         if self.ranks.first:
             atomic_write_text(self.folder / "config.yaml", to_yaml(self.config))
@@ -114,7 +121,7 @@ class _Run:
         """Writes the result and the report."""
         result = self.folder / "network.safetensors"
         if self.ranks.first:
-            save_network(self.state.average, result, provenance=self.provenance)
+            save_network(self.state.average, result, provenance=self.provenance, quantization=self._quantization())
             write_report(self.folder)
         self.ranks.wait()
         return result
@@ -126,10 +133,22 @@ class _Run:
 
     def _validate(self, validation: Validation, device: str) -> None:
         best = validation.best(before=self.state.step)
-        score = validation.run(self.state.average, self.state.step, device)
+        score = validation.run(self._engine(device), self.state.step)
         if self.ranks.first and score > best:
             facts = {**self.provenance, "step": self.state.step, "validation_j_and_f": score}
-            save_network(self.state.average, self.folder / "best.safetensors", provenance=facts)
+            best_file = self.folder / "best.safetensors"
+            save_network(self.state.average, best_file, provenance=facts, quantization=self._quantization())
+
+    def _quantization(self) -> dict[str, Any] | None:
+        return None if self.state.fake is None else self.state.fake.stored().to_json()
+
+    def _engine(self, device: str) -> Engine:
+        """Of the averaged weights, in the arithmetic that is trained for."""
+        average, fake = self.state.average, self.state.fake
+        if fake is None:
+            # A copy, because an engine moves its network, and because compiled parts are for training's shapes.
+            return EagerEngine(copy.deepcopy(average), device=device)
+        return Int8ReferenceEngine(average, fake.stored())
 
 
 def _stage(config: RunConfig) -> Any:
@@ -153,7 +172,7 @@ def _provenance(config: RunConfig, config_sha256: str, ranks: Ranks) -> dict[str
         "init": config.init,
         "encoder": config.encoder,
         "trunk_weights": config.trunk_weights,
-        "teacher": config.model.teacher.checkpoint if config.stage == "distill" else "",
+        "teacher": config.model.teacher.checkpoint if config.stage in ("distill", QAT) else "",
     }
     return {
         "stage": config.stage,

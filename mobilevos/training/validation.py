@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,10 @@ from numpy.typing import NDArray
 
 from mobilevos.data.davis import Davis
 from mobilevos.data.sequence import Sequence
-from mobilevos.engines.eager import EagerEngine
+from mobilevos.engines.engine import Engine
 from mobilevos.errors import InputError
 from mobilevos.evaluation import DatasetScore, SequenceScore, SequenceScorer
 from mobilevos.files import atomic_write_text
-from mobilevos.model.network import MemoryNetwork
 from mobilevos.tracking import Tracker
 from mobilevos.tracking.memory_bank import POLICIES
 from mobilevos.training.distributed import Ranks
@@ -77,10 +75,8 @@ class Validation:
         results = [_score_of(path) for path in sorted(self.folder.glob("step-*.json"))]
         return max((score for step, score in results if step < before), default=-1.0)
 
-    def run(self, network: MemoryNetwork, step: int, device: str) -> float:
-        """The J&F of a network, 0..1, which stays as it is; every process gets the same."""
-        # A copy, because an engine moves its network, and because compiled parts are for training's shapes.
-        engine = EagerEngine(copy.deepcopy(network), device=device)
+    def run(self, engine: Engine, step: int) -> float:
+        """The J&F of an engine, 0..1; every process gets the same."""
         tracker = Tracker(engine, policy=POLICIES[self.config.memory])
         mine = [self._track(tracker, sequence) for sequence in self.ranks.share(self.sequences)]
         tracked = self.ranks.gather(mine)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mobilevos.errors import InputError
 
-__all__ = ["default_checkpoint"]
+__all__ = ["default_checkpoint", "default_int8_checkpoint"]
 
 
 def default_checkpoint() -> Path:
@@ -20,3 +20,9 @@ def default_checkpoint() -> Path:
     if not path.is_file():
         raise InputError("the shipped weights are not installed", expected=str(path), remedy="pass --checkpoint FILE")
     return path
+
+
+def default_int8_checkpoint() -> Path | None:
+    """The shipped student that was trained for int8, with its ranges; None if the installation has none."""
+    path = Path(str(files("mobilevos.weights") / "mobilenet_v2_int8.safetensors"))
+    return path if path.is_file() else None

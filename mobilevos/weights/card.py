@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from mobilevos.files import sha256_of
 
-__all__ = ["EVIDENCE", "render_card"]
+__all__ = ["EVIDENCE", "ShippedFile", "render_card"]
 
-EVIDENCE = ("scores", "others", "ablation", "robustness")
+EVIDENCE = ("scores", "others", "ablation", "robustness", "int8_ladder", "int8_ablation")
 """What a card is made of, beside its text: each a JSON file beside the weights."""
 
 
-def render_card(
-    template: str, provenance: dict[str, Any], evidence: dict[str, dict[str, Any]], checkpoint: Path
-) -> str:
-    """The card: a text with the checkpoint's facts and tables of what was measured filled in.
+@dataclass(frozen=True)
+class ShippedFile:
+    """A checkpoint that the card is about.
+
+    Attributes:
+        path: Of the file.
+        weights: How its weights are stored, for people.
+        provenance: From its header.
+    """
+
+    path: Path
+    weights: str
+    provenance: dict[str, Any]
+
+    @property
+    def facts(self) -> str:
+        """A table of what is known of it."""
+        rows = {
+            "file": f"`{self.path.name}`, {self.path.stat().st_size / 1e6:.1f} MB, {self.weights} safetensors",
+            "SHA-256": f"`{sha256_of(self.path)}`",
+            **{key: f"`{value}`" for key, value in self.provenance.items() if value is not None},
+        }
+        return _table(("", ""), [(key, str(value)) for key, value in rows.items()])
+
+
+def render_card(template: str, evidence: dict[str, dict[str, Any]], checkpoint: ShippedFile, int8: ShippedFile) -> str:
+    """The card: a text with the checkpoints' facts and tables of what was measured filled in.
 
     Args:
-        template: Text with the fields `{facts}`, `{scores}`, `{others}`, `{ablation}`, `{verdict}` and
-            `{robustness}`.
-        provenance: From the checkpoint's header.
-        evidence: What `mobilevos evaluate davis --json`, `python -m benchmarks.ablation` and
-            `python -m benchmarks.robustness --json` wrote, by the names of `EVIDENCE`.
-        checkpoint: The shipped file.
+        template: Text with the fields `{facts}`, `{scores}`, `{others}`, `{ablation}`, `{verdict}`, `{robustness}`,
+            `{int8_facts}`, `{int8_ladder}`, `{int8_gates}`, `{int8_ablation}` and `{int8_verdict}`.
+        evidence: What `mobilevos evaluate davis --json`, `python -m benchmarks.ablation`,
+            `python -m benchmarks.robustness --json` and `python -m benchmarks.int8_ladder` wrote, by the names of
+            `EVIDENCE`.
+        checkpoint: The student in float.
+        int8: The student that was trained for int8.
     """
-    facts = {
-        "file": f"`{checkpoint.name}`, {checkpoint.stat().st_size / 1e6:.1f} MB, float16 safetensors",
-        "SHA-256": f"`{sha256_of(checkpoint)}`",
-        **{key: f"`{value}`" for key, value in provenance.items() if value is not None},
-    }
     return template.format(
-        facts=_table(("", ""), [(key, str(value)) for key, value in facts.items()]),
+        facts=checkpoint.facts,
         scores=_scores(evidence["scores"]["scores"]),
         others=_others(evidence["scores"]["scores"], evidence["others"]["networks"]),
-        ablation=_ablation(evidence["ablation"]["results"]),
+        ablation=_ablation(evidence["ablation"]["results"], "against alone"),
         verdict=evidence["ablation"]["verdict"],
         robustness=_robustness(evidence["robustness"]["results"]),
+        int8_facts=int8.facts,
+        int8_ladder=_ladder(evidence["int8_ladder"]["rungs"]),
+        int8_gates=_gates(evidence["int8_ladder"]["gates"]),
+        int8_ablation=_ablation(evidence["int8_ablation"]["results"], "against post-training"),
+        int8_verdict=evidence["int8_ablation"]["verdict"],
     )
 
 
@@ -70,14 +95,40 @@ def _others(shipped: dict[str, Any], networks: list[dict[str, Any]]) -> str:
     return _table(("network", "J&F", "J", "F"), rows)
 
 
-def _ablation(results: list[dict[str, Any]]) -> str:
-    alone = fmean(results[0]["j_and_f"])
+def _ablation(results: list[dict[str, Any]], against_first: str) -> str:
+    first = fmean(results[0]["j_and_f"])
     seeds = range(len(results[0]["j_and_f"]))
     rows = []
     for one in results:
         mean = fmean(one["j_and_f"])
-        rows.append((one["name"], *map(_percent, one["j_and_f"]), _percent(mean), f"{100 * (mean - alone):+.1f}"))
-    return _table(("losses", *(f"seed {seed}" for seed in seeds), "mean", "against alone"), rows)
+        rows.append((one["name"], *map(_percent, one["j_and_f"]), _percent(mean), f"{100 * (mean - first):+.1f}"))
+    return _table(("losses", *(f"seed {seed}" for seed in seeds), "mean", against_first), rows)
+
+
+def _ladder(rungs: list[dict[str, Any]]) -> str:
+    parent = rungs[0]["j_and_f"]
+    rows = []
+    for one in rungs:
+        agreement, size = one["agreement"], one["size_bytes"]
+        rows.append(
+            (
+                one["name"],
+                f"{100 * one['j_and_f']:.2f}",
+                f"{100 * (one['j_and_f'] - parent):+.2f}",
+                "" if agreement is None else f"{agreement['mean']:.4f}",
+                "" if agreement is None else f"{agreement['worst']:.3f}",
+                "" if size is None else f"{size / 1e6:.1f}",
+            )
+        )
+    return _table(("rung", "J&F", "against float32", "mean IoU", "worst frame", "MB"), rows)
+
+
+def _gates(gates: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        f"- {one['rung']}: {one['what']} {one['found']} (limit {one['limit']}): "
+        f"{'kept' if one['passed'] else '**not kept**'}"
+        for one in gates
+    )
 
 
 def _robustness(results: list[dict[str, Any]]) -> str:

@@ -6,6 +6,13 @@
     python -m mobilevos.weights.publish card scores.json --robustness robustness.json \\
         --ablation runs/ablation/ablation.json --other "the teacher=teacher_scores.json"
 
+The student that was trained for int8 goes the same way:
+
+    python -m mobilevos.weights.publish int8 runs/qat/network.safetensors
+    python -m benchmarks.int8_ladder build/int8/* --davis DAVIS --calibrated calibrated.safetensors
+    python -m mobilevos.weights.publish card scores.json --int8-ladder build/int8_ladder/ladder.json \\
+        --int8-ablation runs/ablation_qat/ablation.json
+
 No figure of the card is written by hand: what it shows lies beside it as JSON.
 """
 
@@ -22,13 +29,14 @@ import typer
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text, sha256_of
 from mobilevos.weights import default_checkpoint
-from mobilevos.weights.card import EVIDENCE, render_card
+from mobilevos.weights.card import EVIDENCE, ShippedFile, render_card
 
-__all__ = ["evidence_file", "read_evidence"]
+__all__ = ["evidence_file", "read_evidence", "shipped_card"]
 
 FOLDER = Path(str(files("mobilevos.weights")))
 TEMPLATE = "MODEL_CARD.template.md"
 CARD = "MODEL_CARD.md"
+FLOAT_FILE, INT8_FILE = "mobilenet_v2.safetensors", "mobilenet_v2_int8.safetensors"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help=__doc__)
 
@@ -50,12 +58,31 @@ def weights(checkpoint: Annotated[Path, typer.Argument(help="A run's network.saf
 
     network = load_network(checkpoint, expected_variant="mobilenet_v2")
     provenance = read_metadata(checkpoint)["provenance"]
-    save_network(network, FOLDER / "mobilenet_v2.safetensors", provenance=provenance, half=True)
+    save_network(network, FOLDER / FLOAT_FILE, provenance=provenance, precision="fp16")
+
+
+@app.command()
+def int8(checkpoint: Annotated[Path, typer.Argument(help="The network.safetensors of a run of stage=qat.")]) -> None:
+    """Store a network that was trained for int8, with its ranges, as the shipped int8 weights."""
+    from mobilevos.model.checkpoint import load_network, read_metadata, save_network
+
+    network, stored = load_network(checkpoint, expected_variant="mobilenet_v2"), read_metadata(checkpoint)
+    if stored["quantization"] is None:
+        raise InputError(f"{checkpoint} was not trained for int8", expected="a network of stage=qat")
+    save_network(
+        network,
+        FOLDER / INT8_FILE,
+        provenance=stored["provenance"],
+        precision="int8",
+        quantization=stored["quantization"],
+    )
 
 
 @app.command()
 def card(
-    scores: Annotated[Path, typer.Argument(help="What `mobilevos evaluate davis --json` wrote.")],
+    scores: Annotated[
+        Path | None, typer.Argument(help="What `mobilevos evaluate davis --json` wrote; else as it is.")
+    ] = None,
     other: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=SCORES", help="Scores of a network to compare with; else those shown are kept."),
@@ -66,23 +93,40 @@ def card(
     ablation: Annotated[
         Path | None, typer.Option(help="The ablation.json of `python -m benchmarks.ablation`; else as it is.")
     ] = None,
+    int8_ladder: Annotated[
+        Path | None, typer.Option(help="The ladder.json of `python -m benchmarks.int8_ladder`; else as it is.")
+    ] = None,
+    int8_ablation: Annotated[
+        Path | None, typer.Option(help="The ablation.json of its `--study qat`; else as it is.")
+    ] = None,
 ) -> None:
     """Write the model card of the shipped weights, and keep what it shows beside it."""
-    from mobilevos.model.checkpoint import read_metadata
-
-    shipped = default_checkpoint()
-    given: dict[str, dict[str, Any]] = {"scores": _of_shipped(scores)}
+    given: dict[str, dict[str, Any]] = {}
+    if scores is not None:
+        given["scores"] = _of_shipped(scores)
     if other is not None:
         given["others"] = {"networks": [_other(text) for text in other]}
     if robustness is not None:
         given["robustness"] = _of_shipped(robustness)
-    if ablation is not None:
-        given["ablation"] = {key: json.loads(ablation.read_text())[key] for key in ("settings", "results", "verdict")}
+    for name, study in (("ablation", ablation), ("int8_ablation", int8_ablation)):
+        if study is not None:
+            given[name] = {key: json.loads(study.read_text())[key] for key in ("settings", "results", "verdict")}
+    if int8_ladder is not None:
+        given["int8_ladder"] = _of_shipped_int8(int8_ladder)
     for name, report in given.items():
         atomic_write_text(evidence_file(name), json.dumps(report, indent=2) + "\n")
-    provenance = read_metadata(shipped)["provenance"]
-    text = (FOLDER / TEMPLATE).read_text()
-    atomic_write_text(FOLDER / CARD, render_card(text, provenance, read_evidence(), shipped))
+    atomic_write_text(FOLDER / CARD, shipped_card())
+
+
+def shipped_card() -> str:
+    """The card of what is shipped, from what was measured of it."""
+    from mobilevos.model.checkpoint import read_metadata
+
+    def shipped(name: str, weights: str) -> ShippedFile:
+        return ShippedFile(FOLDER / name, weights, read_metadata(FOLDER / name)["provenance"])
+
+    files = shipped(FLOAT_FILE, "float16"), shipped(INT8_FILE, "int8")
+    return render_card((FOLDER / TEMPLATE).read_text(), read_evidence(), *files)
 
 
 def _other(text: str) -> dict[str, Any]:
@@ -102,6 +146,16 @@ def _of_shipped(file: Path) -> dict[str, Any]:
     report["checkpoint_sha256"] = report.pop("weights")["checkpoint_sha256"]
     report.get("dataset", {}).pop("root", None)
     return report
+
+
+def _of_shipped_int8(file: Path) -> dict[str, Any]:
+    """A ladder whose reference is the shipped int8 student, and whose parent is the shipped one in float."""
+    ladder: dict[str, Any] = json.loads(file.read_text())
+    for kind, name in (("float", FLOAT_FILE), ("reference", INT8_FILE)):
+        rung = next(one for one in ladder["rungs"] if one["kind"] == kind)
+        if rung["provenance"]["weights"]["checkpoint_sha256"] != sha256_of(FOLDER / name):
+            raise InputError(f"{file} is about another checkpoint", expected=f"the shipped {name}")
+    return ladder
 
 
 if __name__ == "__main__":

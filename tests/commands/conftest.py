@@ -77,7 +77,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mobilevos.model.variants import build_network
 
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_network(build_network("mobilenet_v2", seed=0), path, provenance={"made": "for tests"}, half=True)
+    save_network(build_network("mobilenet_v2", seed=0), path, provenance={"made": "for tests"}, precision="fp16")
     return path
 
 

@@ -112,3 +112,15 @@ def test_help_does_not_wait_for_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "stage=static" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """As in `mobilevos train --help | head -1`."""
+    code = "from mobilevos.cli import main; import sys; sys.exit(main(['train', '--help']))"
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (141, b"")

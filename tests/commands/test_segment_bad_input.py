@@ -141,9 +141,10 @@ def test_a_pickle_is_refused_and_its_code_not_run(refused_segment: Refused, tmp_
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--engine", "onnx"), "no engine named 'onnx'"),
+        (("--engine", "abacus"), "no engine named 'abacus'"),
         (("--engine", "executorch"), "--bundle"),
-        (("--bundle", "somewhere"), "--engine executorch"),
+        (("--bundle", "nowhere"), "nowhere"),
+        (("--engine", "eager", "--bundle", "somewhere"), "--engine executorch"),
     ],
 )
 def test_an_engine_that_cannot_be_opened(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from torch import Tensor
 
 from mobilevos.bundle import Bundle
 from mobilevos.contract import EMPTY_BIAS, Dimensions
+from mobilevos.engines import BUNDLE_ENGINES, engine_class
 from mobilevos.engines.eager import EagerEngine
 from mobilevos.engines.engine import Array, Engine, EngineInfo, Query
-from mobilevos.engines.executorch import ExecutorchEngine
 from mobilevos.model.checkpoint import load_network
 from mobilevos.model.encoders import QueryFeatures
 from mobilevos.model.network import MemoryNetwork
@@ -75,7 +77,7 @@ def _array(tensor: Tensor) -> Array:
 
 @pytest.fixture(scope="session")
 def dimensions() -> Dimensions:
-    """Of `small_bundle`."""
+    """Of the bundles."""
     return Dimensions(64, 96, 2, 1, 64, 96, (96, 32, 24))
 
 
@@ -85,17 +87,21 @@ def plain(random_checkpoint: Path) -> Engine:
     return PlainEngine(load_network(random_checkpoint))
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        "eager",
-        pytest.param("executorch", marks=pytest.mark.executorch),
-        pytest.param("executorch-unfused", marks=pytest.mark.executorch),
-    ],
-)
+def _engines() -> Iterator[Any]:
+    """Every engine; those that run bundles with a fused step and as components."""
+    yield "eager"
+    for name in BUNDLE_ENGINES:
+        extra = engine_class(name).runtime.extra
+        marks = [getattr(pytest.mark, extra)] if extra else []
+        yield pytest.param(name, marks=marks)
+        yield pytest.param(f"{name}-unfused", marks=marks)
+
+
+@pytest.fixture(scope="session", params=_engines())
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
     if request.param == "eager":
         return EagerEngine(load_network(request.getfixturevalue("random_checkpoint")))
-    bundle = Bundle.open(request.getfixturevalue("small_bundle"))
-    return ExecutorchEngine(bundle, fused=request.param == "executorch")
+    name = request.param.removesuffix("-unfused")
+    bundle = request.getfixturevalue("bundle_of")(engine_class(name).runtime.target)
+    return engine_class(name)(Bundle.open(bundle), fused=name == request.param)

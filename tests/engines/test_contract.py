@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from mobilevos.contract import COMPONENTS, EMPTY_BIAS, Dimensions, signature
 from mobilevos.data.synthetic import SyntheticClip
-from mobilevos.engines import Engine, Query
+from mobilevos.engines import ENGINES, Engine, Query
 from mobilevos.engines.engine import Array
 from mobilevos.errors import InputError
 from mobilevos.tracking import MemoryPolicy, Tracker
@@ -229,5 +231,6 @@ def test_a_policy_of_more_frames_than_the_program_holds_is_refused(engine: Engin
 def test_facts_say_which_runtime_made_the_masks(engine: Engine) -> None:
     facts = engine.describe()
     assert facts["engine"] == engine.info.name
-    runtime = engine.info.name.removesuffix("-fp32")
-    assert {"eager": "torch"}.get(runtime, runtime) in facts["versions"]
+    assert re.fullmatch(rf"({'|'.join(ENGINES)})-fp32( \(.*\))?", engine.info.name)
+    assert facts["versions"]
+    assert all(version(name) == found for name, found in facts["versions"].items())

@@ -66,7 +66,7 @@ def test_a_loaded_network_is_in_evaluation_mode_and_float32(saved):
 
 def test_half_precision_halves_the_file_and_rounds_once(network, saved, tmp_path):
     half = tmp_path / "half.safetensors"
-    save_network(network, half, provenance={}, half=True)
+    save_network(network, half, provenance={}, precision="fp16")
     assert half.stat().st_size < 0.55 * saved.stat().st_size
     assert half.stat().st_size < 6e6
     for name, tensor in load_network(half).state_dict().items():
@@ -108,12 +108,12 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(network, tmp_path):
     load_network(path)
 
 
-@pytest.mark.parametrize(("value", "half"), [(float("nan"), False), (float("-inf"), False), (7e4, True)])
-def test_a_network_that_could_not_be_loaded_again_is_not_written(value, half, tmp_path):
+@pytest.mark.parametrize(("value", "precision"), [(float("nan"), "fp32"), (float("-inf"), "fp32"), (7e4, "fp16")])
+def test_a_network_that_could_not_be_loaded_again_is_not_written(value, precision, tmp_path):
     network = build_network("mobilenet_v2")
     network.decoder.head.bias.data.fill_(value)
     with pytest.raises(InputError, match=r"not finite; found decoder\.head\.bias"):
-        save_network(network, tmp_path / "n.safetensors", provenance={}, half=half)
+        save_network(network, tmp_path / "n.safetensors", provenance={}, precision=precision)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -30,7 +30,7 @@ def test_a_logit_for_every_pixel_and_object_from_features_at_stride_4():
     decoder, query, readout = build(), random_query(2), random_readout(6)
     features = decoder.features(readout, query)
     assert features.shape == (6, 6, 12, 16)
-    logits = decoder(readout, query)
+    _, logits = decoder(readout, query)
     assert logits.shape == (6, 1, 48, 64)
     assert torch.equal(logits, decoder.logits(features))
 
@@ -38,17 +38,17 @@ def test_a_logit_for_every_pixel_and_object_from_features_at_stride_4():
 @torch.inference_mode()
 def test_every_object_is_decoded_with_the_skips_of_its_own_frame():
     decoder, query, readout = build(), random_query(2), random_readout(6)
-    together = decoder(readout, query)
+    _, together = decoder(readout, query)
     for row in range(6):
         frame = row // 3
-        alone = decoder(readout[row : row + 1], QueryFeatures(*(feature[frame : frame + 1] for feature in query)))
+        _, alone = decoder(readout[row : row + 1], QueryFeatures(*(feature[frame : frame + 1] for feature in query)))
         torch.testing.assert_close(together[row : row + 1], alone)
 
 
 def test_every_skip_and_the_readout_reach_the_logits():
     decoder, readout = build(), random_readout(1).requires_grad_()
     query = QueryFeatures(*(feature.requires_grad_() for feature in random_query(1)))
-    decoder(readout, query).square().sum().backward()
+    decoder(readout, query)[1].square().sum().backward()
     for tensor in (readout, query.feature16, query.feature8, query.feature4):
         assert tensor.grad is not None
         assert tensor.grad.abs().max() > 0
@@ -74,4 +74,4 @@ def test_aspp_widens_what_a_pixel_sees():
 def test_the_number_of_blocks_is_free(blocks):
     decoder = build(blocks=blocks)
     assert [len(b) for b in (decoder.blocks16, decoder.blocks8, decoder.blocks4)] == list(blocks)
-    assert decoder(random_readout(1), random_query(1)).shape == (1, 1, 48, 64)
+    assert decoder(random_readout(1), random_query(1))[1].shape == (1, 1, 48, 64)

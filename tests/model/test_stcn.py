@@ -47,7 +47,7 @@ def test_a_batch_of_frames_with_two_objects_each_goes_through_every_step(stcn, i
     assert value.shape == (4, 512, 2, 3)
     readout = stcn.read_memory(query.key, query.key[:, :, None], value.view(2, 2, 512, 1, 2, 3))
     assert readout.shape == (4, 512, 2, 3)
-    assert stcn.decoder_features(readout, query).shape == (4, 256, 8, 12)
+    assert stcn.decode_with_features(readout, query)[0].shape == (4, 256, 8, 12)
     assert stcn.decode(readout, query).shape == (4, 1, 32, 48)
 
 

@@ -12,13 +12,14 @@ from torch import nn
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.model.variants import build_network
 from mobilevos.training.optimisation import (
+    add_ranges,
     build_optimizer,
     learning_rate_factor,
     set_learning_rate,
     set_training_mode,
     update_average,
 )
-from mobilevos.training.schema import TrainingConfig
+from mobilevos.training.schema import QuantizationConfig, RunConfig, TrainingConfig
 
 
 @pytest.fixture
@@ -55,9 +56,20 @@ class TestLearningRate:
 
     def test_every_group_keeps_its_share(self, network):
         optimizer = build_optimizer(network, TrainingConfig(learning_rate=5e-4, trunk_learning_rate=1e-4))
-        set_learning_rate(optimizer, 0.3)
-        set_learning_rate(optimizer, 0.5)  # of the peak, not of what it was
+        set_learning_rate(optimizer, 0.3, step=0)
+        set_learning_rate(optimizer, 0.5, step=1)  # of the peak, not of what it was
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-5, 5e-5, 2.5e-4, 2.5e-4])
+
+    def test_ranges_stop_learning_where_they_are_frozen_and_the_rest_goes_on(self, network):
+        config = RunConfig(training=TrainingConfig(steps=10), quantization=QuantizationConfig(freeze_at=0.6))
+        optimizer = build_optimizer(network, config.training)
+        add_ranges(optimizer, torch.nn.Linear(1, 1), config)
+        rates = []
+        for step in range(10):
+            set_learning_rate(optimizer, 1.0, step)
+            rates.append([group["lr"] > 0 for group in optimizer.param_groups])
+        assert [one[-1] for one in rates] == [True] * 6 + [False] * 4
+        assert all(all(one[:-1]) for one in rates)
 
 
 class TestOptimizer:

@@ -113,4 +113,4 @@ def test_a_teacher_is_a_network_of_ours_or_the_published_stcn(tmp_path):
 
 
 def test_every_stage_of_the_configuration_is_implemented():
-    assert set(STAGES) == {"static", "teacher", "student", "distill"}
+    assert set(STAGES) == {"static", "teacher", "student", "distill", "qat"}

@@ -109,18 +109,15 @@ class Stcn(nn.Module):
         """Reads `memory_key [B, 64, T, h, w]` and `memory_value [B, O, 512, T, h, w]`: `[B*O, 512, h, w]`."""
         return read_memory(query_key, memory_key, memory_value, self.top_k)
 
-    def decoder_features(self, readout: Tensor, query: QueryFeatures) -> Tensor:
-        """Decoder features `[B*O, 256, H/4, W/4]`, which the representation loss compares."""
+    def decode_with_features(self, readout: Tensor, query: QueryFeatures) -> tuple[Tensor, Tensor]:
+        """Decoder features `[B*O, 256, H/4, W/4]`, which the representation loss compares, and `decode`'s logits."""
         feature8 = query.feature8[:, : _FEATURE_CHANNELS[1]]
-        return self.decoder.features(readout, self.key_comp(query.feature16), feature8, query.feature4)
-
-    def mask_logits(self, features: Tensor) -> Tensor:
-        """Mask logits `[B*O, 1, H, W]` of decoder features."""
-        return self.decoder.logits(features)
+        features = self.decoder.features(readout, self.key_comp(query.feature16), feature8, query.feature4)
+        return features, self.decoder.logits(features)
 
     def decode(self, readout: Tensor, query: QueryFeatures) -> Tensor:
         """Mask logits `[B*O, 1, H, W]`, one independent logit per object."""
-        return self.mask_logits(self.decoder_features(readout, query))
+        return self.decode_with_features(readout, query)[1]
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

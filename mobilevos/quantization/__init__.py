@@ -1,0 +1,1 @@
+"""Int8: one specification, and the ranges that every target is given."""
