@@ -1,4 +1,4 @@
-"""Where each operator of a lowered program landed, and why one was left to the slow path."""
+"""Where each operator of a lowered ExecuTorch program landed, and why one was left to the slow path."""
 
 from __future__ import annotations
 
@@ -7,54 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from torch.fx import GraphModule
 
-__all__ = ["DelegationReport", "LeftOperator", "delegation_report", "record_refusals"]
+from export.operators import LeftOperator, OperatorReport
 
-_PLUMBING = ("getitem", "executorch_call_delegate")
+__all__ = ["delegation_report", "record_refusals"]
+
+_PLUMBING = ("getitem", "alloc", "executorch_call_delegate")
 _PARTITIONER = "executorch.backends.xnnpack"
 
 
-@dataclass(frozen=True)
-class LeftOperator:
-    """An operator that the delegate did not take.
-
-    Attributes:
-        operator: ATen name.
-        count: How often.
-        reason: The partitioner's own words, where it gave any.
-    """
-
-    operator: str
-    count: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class DelegationReport:
-    """One component's operators.
-
-    Attributes:
-        delegated: Operators in the delegate.
-        subgraphs: Calls to the delegate; each further one costs a round trip through memory.
-        plumbing: Nodes that move references and compute nothing.
-        left: Operators outside the delegate.
-    """
-
-    delegated: int
-    subgraphs: int
-    plumbing: int
-    left: tuple[LeftOperator, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as the manifest holds it."""
-        return asdict(self)
-
-
-def delegation_report(graph: GraphModule, refusals: Counter[tuple[str, str]]) -> DelegationReport:
+def delegation_report(graph: GraphModule, refusals: Counter[tuple[str, str]]) -> OperatorReport:
     """Counts a lowered graph's operators.
 
     Args:
@@ -72,7 +36,7 @@ def delegation_report(graph: GraphModule, refusals: Counter[tuple[str, str]]) ->
             plumbing += breakdown.non_delegated
         else:
             left.append(LeftOperator(name, breakdown.non_delegated, _reason(name, refusals)))
-    return DelegationReport(info.num_delegated_nodes, info.num_delegated_subgraphs, plumbing, tuple(left))
+    return OperatorReport(info.num_delegated_nodes, info.num_delegated_subgraphs, plumbing, tuple(left))
 
 
 def _reason(operator: str, refusals: Counter[tuple[str, str]]) -> str:

@@ -1,25 +1,22 @@
-"""Lowering components to ExecuTorch programs for XNNPACK."""
+"""Lowering components to ExecuTorch programs for a delegate."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from export.components import example_inputs
-from export.delegation import DelegationReport, delegation_report, record_refusals
-from export.toolkit_noise import quiet_imports
-from mobilevos.contract import Dimensions
+from export.delegation import delegation_report, record_refusals
+from export.executorch_backends import BACKENDS, BackendName, quiet_lowering
+from export.operators import OperatorReport
+from export.targets import Advance
+from mobilevos.toolkit_noise import quiet_imports
 
-__all__ = ["LOWERING_STAGES", "LoweredProgram", "lower"]
-
-LOWERING_STAGES = 3
-"""Calls of `advance` in `lower`."""
+__all__ = ["LoweredProgram", "lower"]
 
 
 @dataclass(frozen=True)
@@ -34,36 +31,35 @@ class LoweredProgram:
 
     buffer: bytes
     method_bytes: dict[str, int]
-    operators: dict[str, DelegationReport]
+    operators: dict[str, OperatorReport]
 
 
 def lower(
-    components: dict[str, nn.Module],
-    dimensions: Dimensions,
-    advance: Callable[[str], None] = lambda stage: None,
+    components: Mapping[str, nn.Module],
+    inputs: Mapping[str, tuple[Tensor, ...]],
+    advance: Advance = lambda stage: None,
+    backend: BackendName = BackendName.XNNPACK,
+    precision: str = "fp32",
 ) -> LoweredProgram:
-    """Exports components and hands all that XNNPACK takes to it.
+    """Exports components and hands all that a delegate takes to it.
 
     Args:
         components: By name, as `build_components` gives them.
-        dimensions: Fix every shape.
-        advance: Called with a description when a stage begins, `LOWERING_STAGES` times.
+        inputs: Of each component, whose shapes become the program's.
+        advance: Called with a description when a stage begins, three times.
+        backend: The delegate.
+        precision: What a backend that casts is to compute in; any other computes as the components do.
     """
     quiet_imports()
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    generator = torch.Generator().manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # ExecuTorch's, about its own use of PyTorch
+    with quiet_lowering():
         advance("exporting the components")
-        programs = {
-            name: torch.export.export(module, example_inputs(name, dimensions, generator))
-            for name, module in components.items()
-        }
-        advance("lowering to XNNPACK")
+        programs = {name: torch.export.export(module, inputs[name]) for name, module in components.items()}
+        advance(f"lowering to {BACKENDS[backend].title}")
+        partitioner = BACKENDS[backend].make_partitioner(precision)
         with record_refusals() as refusals:
-            edge = to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()])
+            edge = to_edge_transform_and_lower(programs, partitioner=[partitioner])
         graphs = {name: edge.exported_program(name).graph_module for name in components}
         advance("writing the program")
         return LoweredProgram(
@@ -74,7 +70,7 @@ def lower(
 
 
 def _delegated_bytes(graph: GraphModule) -> int:
-    """Instructions and weights of a graph's delegates."""
+    """Instructions and weights of a graph's delegates. Core ML's hold one package, which counts for each method."""
     total = 0
     for module in graph.children():
         if instructions := getattr(module, "processed_bytes", None):

@@ -1,18 +1,16 @@
-"""How far an exported component's numbers are from the reference's."""
+"""How far an exported component's numbers are from the reference's, and how far they may be."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from math import inf, isfinite, log10
-from typing import Any
+from math import inf, isfinite, log10, sqrt
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FP32_GATE", "Difference", "compare"]
-
-FP32_GATE = 5e-5
-"""Largest difference that float32 arithmetic in another order explains, as a fraction of the reference's range."""
+__all__ = ["GATES", "Difference", "Gate", "compare"]
 
 
 @dataclass(frozen=True)
@@ -24,15 +22,66 @@ class Difference:
         relative: The same, as a fraction of the reference's range (largest minus smallest value).
         sqnr_db: Signal to noise ratio in decibels: power of the reference over power of the difference; infinite
             when they are equal, minus infinite when the reference is zero and the other is not.
+        psnr_db: Peak signal to noise ratio in decibels: the reference's range squared over the mean power of the
+            difference; infinite when they are equal.
+        cosine: Of the angle between both as vectors, in -1..1; 1 when they are equal, 0 when only one is zero.
     """
 
     max_abs: float
     relative: float
     sqnr_db: float
+    psnr_db: float
+    cosine: float
 
     def to_json(self) -> dict[str, Any]:
-        """As the manifest holds it; a ratio that is not finite is null, since JSON has no word for it."""
-        return asdict(self) | {"sqnr_db": self.sqnr_db if isfinite(self.sqnr_db) else None}
+        """As the manifest holds it; what is not finite is null, since JSON has no word for it."""
+        return {name: value if isfinite(value) else None for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a component must keep of the reference.
+
+    Attributes:
+        measure: `relative`, of which `limit` is the largest allowed, or `sqnr_db`, of which it is the smallest.
+        limit: The last value that passes.
+    """
+
+    measure: Literal["relative", "sqnr_db"]
+    limit: float
+
+    def passes(self, difference: Difference) -> bool:
+        """Whether the difference is small enough."""
+        if self.measure == "relative":
+            return difference.relative <= self.limit
+        return difference.sqnr_db >= self.limit
+
+    def worst(self, differences: Iterable[Difference]) -> Difference:
+        """The one that is nearest to failing, or fails by most."""
+        if self.measure == "relative":
+            return max(differences, key=lambda difference: difference.relative)
+        return min(differences, key=lambda difference: difference.sqnr_db)
+
+    @property
+    def wanted(self) -> str:
+        """The gate in words."""
+        if self.measure == "relative":
+            return f"a difference of at most {self.limit:.0e} of its range"
+        return f"a signal to noise ratio of at least {self.limit:.0f} dB"
+
+    def value(self, difference: Difference) -> str:
+        """What the difference has of what the gate looks at, in words."""
+        return f"{difference.relative:.1e}" if self.measure == "relative" else f"{difference.sqnr_db:.1f} dB"
+
+
+GATES = {
+    "fp32": Gate("relative", 5e-5),  # what float32 arithmetic in another order explains
+    "fp16": Gate("sqnr_db", 50),  # 11 bits of mantissa are 68 dB at each rounding
+    # Beside the int8 reference, from which a runtime may differ by a step where a sum lies half-way between two.
+    # Through the 50 layers of the trunk that grows to 24 dB; a wrong scale costs far more.
+    "int8": Gate("sqnr_db", 18),
+}
+"""Of each precision."""
 
 
 def compare(reference: NDArray[np.float32], actual: NDArray[np.float32]) -> Difference:
@@ -40,11 +89,19 @@ def compare(reference: NDArray[np.float32], actual: NDArray[np.float32]) -> Diff
     if reference.shape != actual.shape:
         raise ValueError(f"shapes {reference.shape} and {actual.shape} differ")
     if not (np.isfinite(reference).all() and np.isfinite(actual).all()):
-        return Difference(inf, inf, -inf)
+        return Difference(inf, inf, -inf, -inf, 0.0)
     signal, noise = reference.astype(np.float64), actual.astype(np.float64) - reference
     max_abs = float(np.abs(noise).max())
     spread = float(np.ptp(signal)) or 1.0
-    noise_power, signal_power = float(np.square(noise).sum()), float(np.square(signal).sum())
+    signal_power, noise_power = float(np.square(signal).sum()), float(np.square(noise).sum())
     if noise_power == 0:
-        return Difference(max_abs, max_abs / spread, inf)
-    return Difference(max_abs, max_abs / spread, 10 * log10(signal_power / noise_power) if signal_power else -inf)
+        return Difference(max_abs, max_abs / spread, inf, inf, 1.0)
+    actual_power = float(np.square(actual, dtype=np.float64).sum())
+    product = float((signal * actual).sum())
+    return Difference(
+        max_abs,
+        max_abs / spread,
+        sqnr_db=10 * log10(signal_power / noise_power) if signal_power else -inf,
+        psnr_db=10 * log10(spread**2 * noise.size / noise_power),
+        cosine=product / sqrt(signal_power * actual_power) if signal_power and actual_power else 0.0,
+    )

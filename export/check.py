@@ -1,0 +1,113 @@
+"""`python -m export.check`: which operators will not run where they should, before anything is converted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from export.checks.findings import Finding, check_components
+from export.checks.page import finding_table, html_page, placement_table
+from export.checks.placements import placements_of
+from export.checks.rules import ACCELERATORS, Severity
+from export.command import write_json
+from export.reference import Reference
+from mobilevos.bundle import Bundle
+from mobilevos.commands.entry import run
+from mobilevos.errors import InputError
+from mobilevos.files import atomic_write_text
+from mobilevos.frame_size import parse_size
+from mobilevos.model.checkpoint import load_network
+from mobilevos.model.components import build_components
+from mobilevos.model.folding import fold_batch_norm
+from mobilevos.model.network import MemoryNetwork
+from mobilevos.weights import default_checkpoint
+
+__all__ = ["check_network", "main"]
+
+ALL = "all"
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def check_network(network: MemoryNetwork, targets: list[str], size: tuple[int, int], objects: int) -> list[Finding]:
+    """The findings of some targets for a network.
+
+    Args:
+        network: Any; of a teacher, its top-k read is found.
+        targets: Of `ACCELERATORS`.
+        size: Height and width of the frame, in pixels, multiples of 16.
+        objects: Per call.
+    """
+    dimensions = network.dimensions(*size, memory_frames=2, objects=objects)
+    components = build_components(fold_batch_norm(network))
+    activations = Reference(network, dimensions).activations
+    inputs = {name: tuple(map(torch.from_numpy, activations[name][0])) for name in components}
+    return check_components(components, inputs, targets)
+
+
+@app.command()
+def check(
+    bundles: Annotated[
+        list[Path] | None, typer.Argument(metavar="[BUNDLE]...", help="Exported bundles, to be put side by side.")
+    ] = None,
+    target: Annotated[str, typer.Option(metavar="NAME", help=f"{ALL}, or one of {', '.join(ACCELERATORS)}.")] = ALL,
+    checkpoint: Annotated[Path | None, typer.Option(help="The network; the shipped student by default.")] = None,
+    size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH; raised to multiples of 16.")] = "480x864",
+    objects: Annotated[int, typer.Option(min=1, help="Objects per call.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write the report as one HTML page to this file.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if an operator is, or will be, off the accelerator.")
+    ] = False,
+) -> None:
+    """List the operators that will fall off an accelerator or behave badly on it, before conversion.
+
+    Each finding names the line of the network that made the operator, the reason, and a rewrite that works. With
+    BUNDLEs, what really happened to their operators is shown beside it: all targets in one table.
+
+    Example: python -m export.check build/bundles/* --target all --html build/operators.html
+    """
+    console, opened = Console(), [Bundle.open(folder) for folder in bundles or []]
+    targets = _targets(target)
+    network = load_network(checkpoint or default_checkpoint())
+    with console.status("exporting the components"):
+        findings = check_network(network, targets, parse_size(size), objects)
+    accelerators = [name for one in targets for name in ACCELERATORS[one]]
+    placements = placements_of(opened)
+    for name in accelerators:
+        of_this = [one for one in findings if one.accelerator == name]
+        if of_this:
+            console.print(finding_table(of_this, name))
+        else:
+            console.print(f"{name}: no rule applies", style="green", highlight=False)
+    if placements:
+        console.print(placement_table(placements))
+    if json is not None:
+        report = {"accelerators": accelerators, "before": [one.to_json() for one in findings]}
+        write_json(json, report | {"after": [one.to_json() for one in placements]})
+    if html is not None:
+        atomic_write_text(html, html_page(accelerators, findings, placements))
+    if strict and (any(one.severity is Severity.OFF for one in findings) or any(one.left for one in placements)):
+        raise typer.Exit(1)
+
+
+def _targets(name: str) -> list[str]:
+    if name == ALL:
+        return list(ACCELERATORS)
+    if name not in ACCELERATORS:
+        raise InputError(f"no operator rules for a target {name[:40]!r}", expected=f"{ALL}, {', '.join(ACCELERATORS)}")
+    return [name]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `python -m export.check`; gives the exit code: 1 by `--strict`, 2 for bad input."""
+    return run(app, argv, program="python -m export.check")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Conditions on a node of an exported program, under which an operator rule applies.
+
+Programs are in core ATen operators, as `export.ladder.program.export_program` gives them, with every tensor's shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import fx
+
+__all__ = [
+    "Condition",
+    "always",
+    "broadcasts_a_product",
+    "concatenates_unlike_layouts",
+    "has_rank_above",
+    "holds_infinity",
+    "is_a_product_of_rank_3",
+    "leaves_the_range_of_half",
+    "normalises_an_inner_dimension",
+]
+
+Condition = Callable[[fx.Node], bool]
+"""Whether a rule applies to a node that calls one of its operators."""
+
+_HALF = torch.finfo(torch.float16)
+_PRODUCTS = ("aten.bmm.default", "aten.mm.default", "aten.addmm.default", "aten.matmul.default")
+_SPATIAL = ("aten.convolution.default", "aten.upsample_bilinear2d.vec", "aten.avg_pool2d.default")
+_MOVES = ("aten.view.default", "aten.permute.default", "aten.unsqueeze.default", "aten.squeeze.dims")
+
+
+def always(node: fx.Node) -> bool:
+    """The operator itself is the problem."""
+    return True
+
+
+def has_rank_above(rank: int) -> Condition:
+    """A tensor that goes in or comes out has more dimensions than `rank`."""
+
+    def condition(node: fx.Node) -> bool:
+        return any(len(shape) > rank for shape in (_shape(one) for one in (node, *node.all_input_nodes)))
+
+    return condition
+
+
+def normalises_an_inner_dimension(node: fx.Node) -> bool:
+    """A softmax over a dimension that is not the last."""
+    dimension, rank = node.args[1], len(_shape(node))
+    return isinstance(dimension, int) and dimension % rank != rank - 1
+
+
+def holds_infinity(node: fx.Node) -> bool:
+    """A constant that goes in is infinite."""
+    return any(math.isinf(value) for value in _constants(node))
+
+
+def leaves_the_range_of_half(node: fx.Node) -> bool:
+    """A constant that goes in is finite, and in float16 infinite or not a normal number."""
+    values = [abs(value) for value in _constants(node) if math.isfinite(value) and value != 0]
+    return any(value > _HALF.max or value < _HALF.smallest_normal for value in values)
+
+
+def concatenates_unlike_layouts(node: fx.Node) -> bool:
+    """Channels of images are joined, of which some come from a spatial operator and some from a matrix product.
+
+    The first lie with channels last in a runtime that computes so, the second as rows: one kind is transposed.
+    """
+    dimension = node.args[1] if len(node.args) > 1 else 0
+    if dimension not in (1, -3) or len(_shape(node)) != 4:
+        return False
+    makers = {str(_maker(one).target) for one in node.all_input_nodes}
+    return bool(makers & set(_PRODUCTS)) and bool(makers & set(_SPATIAL))
+
+
+def is_a_product_of_rank_3(node: fx.Node) -> bool:
+    """A batched product of activations that have three dimensions, which attention is made of."""
+    return len(_shape(node)) == 3
+
+
+def broadcasts_a_product(node: fx.Node) -> bool:
+    """A sum of a matrix product's result and a tensor of another shape."""
+    shapes = {_shape(one) for one in node.all_input_nodes}
+    return len(shapes) > 1 and any(str(one.target) in _PRODUCTS for one in node.all_input_nodes)
+
+
+def _maker(node: fx.Node) -> fx.Node:
+    """The operator that computed what a node hands on: back through those that only move data."""
+    while node.op == "call_function" and str(node.target) in _MOVES:
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _shape(node: fx.Node) -> tuple[int, ...]:
+    value = node.meta.get("val")
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+
+
+def _constants(node: fx.Node) -> Iterator[float]:
+    """Numbers that an operator is called with, and values of small constant tensors among its inputs."""
+    for argument in (*node.args, *node.kwargs.values()):
+        if isinstance(argument, float):
+            yield argument
+    for one in node.all_input_nodes:
+        constant = one.meta.get("constant")
+        if isinstance(constant, torch.Tensor) and constant.is_floating_point():
+            yield from constant.flatten().tolist()

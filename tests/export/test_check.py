@@ -1,0 +1,131 @@
+"""`python -m export.check`: the student is clean where it was made to be, and what is not is told in every form."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from export.check import check_network, main
+from export.checks.findings import check_components
+from export.checks.page import placement_table
+from export.checks.placements import Placement
+from export.checks.rules import ACCELERATORS, Severity
+from export.targets import TARGETS
+from mobilevos.bundle import Bundle
+from mobilevos.contract import COMPONENTS, OPTIONAL_COMPONENTS
+from mobilevos.model import memory_read
+from mobilevos.model.checkpoint import load_network, save_network
+from mobilevos.model.components import example_inputs
+from mobilevos.model.memory_read import read_rows
+from mobilevos.model.variants import build_network
+from mobilevos.weights import default_checkpoint
+
+SIZE = ["--size", "32x48"]
+
+
+def test_the_shipped_student_is_whole_on_every_accelerator_but_for_a_warning() -> None:
+    findings = check_network(load_network(default_checkpoint()), list(ACCELERATORS), (64, 96), 2)
+    assert not [one for one in findings if one.severity in (Severity.OFF, Severity.RANGE)]
+    assert {one.rule for one in findings} == {"attention-of-rank-3"}
+    assert {one.accelerator for one in findings} == {"tflite-gpu"}
+
+
+def test_a_top_k_read_is_caught_with_the_line_that_makes_it() -> None:
+    class TopK(nn.Module):
+        def forward(self, key, memory_keys, memory_values):
+            return read_rows(key, memory_keys, memory_values, top_k=3)
+
+    dimensions = build_network("mobilenet_v2", seed=0).dimensions(32, 48, 2, 1)
+    inputs = example_inputs("read_memory", dimensions, torch.Generator().manual_seed(0))
+    findings = check_components({"read_memory": TopK()}, {"read_memory": inputs}, ["executorch"])
+    (topk,) = (one for one in findings if one.rule == "top-k")
+    assert topk.severity is Severity.OFF
+    assert "test_check.py:" in topk.source
+
+
+@pytest.mark.parametrize("precisions", [("fp32",), ("fp32", "fp16")])
+def test_the_table_of_every_target_names_all_in_80_columns(precisions: tuple[str, ...]) -> None:
+    components = (*COMPONENTS, *OPTIONAL_COMPONENTS)
+    placements = [
+        Placement(target, precision, "an accelerator", component, 123, 1, (), 12, 60.0, "a verdict")
+        for target in TARGETS
+        for precision in precisions
+        for component in components
+    ]
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(placement_table(placements))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert set(components) <= set(text.split())
+
+
+@pytest.mark.onnx
+def test_a_report_in_three_forms(bundle_of: Callable[[str], Path], tmp_path: Path, capsys) -> None:
+    bundle, page, facts = bundle_of("onnx"), tmp_path / "page.html", tmp_path / "facts.json"
+    assert main([str(bundle), *SIZE, "--html", str(page), "--json", str(facts), "--strict"]) == 0
+    printed = capsys.readouterr().out
+    assert "executorch-xnnpack: no rule applies" in printed
+    lines = [line.split() for line in printed.splitlines()]
+    assert lines.index(["onnx"]) + 1 == lines.index(["component", "fp32"])
+    report = json.loads(facts.read_text())
+    assert {one["rule"] for one in report["before"]} == {"attention-of-rank-3"}
+    operators = Bundle.open(bundle).manifest["components"]["segment"]["operators"]
+    (segment,) = (one for one in report["after"] if one["component"] == "segment")
+    assert segment["delegated"] == operators["delegated"]
+    text = page.read_text()
+    assert _tags(text) >= {"html", "table", "style"}
+    assert "http" not in _attributes(text)
+    for name in (*COMPONENTS, "tflite-gpu", "mobilevos/model/components.py"):
+        assert name in text
+
+
+def test_strict_fails_where_an_operator_is_off_the_accelerator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    checkpoint = tmp_path / "student.safetensors"
+    save_network(build_network("mobilenet_v2", seed=0), checkpoint, provenance={})
+    # The softmax over the wrong dimension, in the network itself.
+    monkeypatch.setattr(memory_read, "memory_weights", lambda affinity, top_k=None: affinity.softmax(1))
+    assert main(["--target", "executorch", "--checkpoint", str(checkpoint), *SIZE]) == 0
+    assert main(["--target", "executorch", "--checkpoint", str(checkpoint), *SIZE, "--strict"]) == 1
+    printed = capsys.readouterr().out
+    assert "off the accelerator" in printed
+    assert "softmax(dim=-1)" in printed
+
+
+def test_an_unknown_target_is_one_line(capsys) -> None:
+    assert main(["--target", "abacus"]) == 2
+    assert "no operator rules for a target 'abacus'" in capsys.readouterr().err
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.values: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.values += [value or "" for _, value in attrs]
+
+
+def _tags(page: str) -> set[str]:
+    reader = _Reader()
+    reader.feed(page)
+    return reader.tags
+
+
+def _attributes(page: str) -> str:
+    reader = _Reader()
+    reader.feed(page)
+    return " ".join(reader.values)
