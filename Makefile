@@ -11,6 +11,9 @@ ifneq ($(shell $(BIN)/python -c 'print("runs")' 2>/dev/null),runs)
 BROKEN := FORCE
 endif
 
+# Of the tests; a file's tests stay together, so that what they share is made once.
+TWO_PROCESSES := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help env demo test test-fast check benchmark clean FORCE
 
@@ -23,25 +26,25 @@ $(STAMP): pyproject.toml constraints.txt $(BROKEN)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "MobileVOS needs Python 3.11 or newer, and $(PYTHON) is not: pass one, e.g. make env PYTHON=python3.11" >&2; exit 1; }
 	@if [ -f $@ ] && [ -z "$(BROKEN)" ]; then rm $@; else $(PYTHON) -m venv --clear $(VENV); fi
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[executorch,bench,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all]"
 	@touch $@
 
-demo: $(STAMP) ## track an object with PyTorch and ExecuTorch: [VIDEO=clip.mp4 MASK=first.png]
+demo: $(STAMP) ## track an object with PyTorch, ExecuTorch and ExecuTorch int8: [VIDEO=clip.mp4 MASK=first.png]
 	$(BIN)/python -m benchmarks.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MASK),--mask "$(MASK)")
 
-test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run every test; what this machine lacks for one is told at the end
+	$(BIN)/python -m pytest $(TWO_PROCESSES)
 
-test-fast: $(STAMP) ## run the tests that need neither time nor data nor ExecuTorch
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not data and not executorch"
+test-fast: $(STAMP) ## run the tests that need neither time nor data nor a toolchain
+	$(BIN)/python -m pytest $(TWO_PROCESSES) -m "not slow and not data and not adb and not executorch and not coreml and not tflite and not onnx and not runner"
 
 check: $(STAMP) ## lint, formatting and types
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
 
-benchmark: $(STAMP) ## time every component with pytest-benchmark
-	$(BIN)/python -m pytest benchmarks --benchmark-enable
+benchmark: $(STAMP) ## time the tracking loop of the shipped student, the quick protocol: [OUTPUT=build/benchmarks]
+	$(BIN)/python -m benchmarks --quick --targets eager,executorch,litert,onnx --output "$(or $(OUTPUT),build/benchmarks)"
 
 clean: ## remove build outputs and caches; .venv and runs/ stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

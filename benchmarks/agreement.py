@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevos.evaluation.agreement import Agreement, frame_iou, summarise
 from mobilevos.evaluation.metrics import boundary_f, region_similarity
 
 __all__ = ["Agreement", "JandF", "frame_iou", "summarise"]
 
 Labels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Intersection over union of two engines' masks.
-
-    Attributes:
-        mean: Over all frames, 0..1.
-        worst: Of the worst frame.
-        worst_frame: Its index.
-    """
-
-    mean: float
-    worst: float
-    worst_frame: int
-
-
-def frame_iou(labels: Labels, reference: Labels, ids: Sequence[int]) -> float:
-    """Mean over the objects of one frame's IoU; an object in neither mask counts 1.
-
-    Args:
-        labels: Object ids `[H, W]`.
-        reference: Likewise.
-        ids: The objects, at least one.
-    """
-    return fmean(region_similarity(labels == object_id, reference == object_id) for object_id in ids)
-
-
-def summarise(ious: Sequence[float]) -> Agreement:
-    """Mean and worst of all frames' IoU, of which there is at least one."""
-    worst = int(np.argmin(ious))
-    return Agreement(fmean(ious), ious[worst], worst)
 
 
 class JandF:

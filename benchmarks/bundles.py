@@ -6,25 +6,30 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from export.executorch import export_executorch
+from export.pipeline import export_bundle
+from export.quantization.section import INT8
+from export.targets import TARGETS
 from mobilevos.bundle import Bundle
 from mobilevos.contract import Dimensions
 from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
 from mobilevos.model.checkpoint import load_network, read_metadata
+from mobilevos.quantization.stored import load_stored
 
 __all__ = ["ensure_bundle", "is_current"]
 
 
-def is_current(folder: Path, checkpoint: Path, dimensions: Dimensions) -> bool:
-    """Whether `folder` holds an undamaged bundle of this checkpoint and size, made by the installed tools."""
+def is_current(
+    folder: Path, checkpoint: Path, dimensions: Dimensions, target: str = "executorch", precision: str = "fp32"
+) -> bool:
+    """Whether `folder` holds an undamaged bundle of just this checkpoint and kind, made by the installed tools."""
     try:
         bundle = Bundle.open(folder)
     except InputError:
         return False
     versions = bundle.manifest["versions"]
     return (
-        bundle.target == "executorch"
+        (bundle.target, bundle.precision) == (target, precision)
         and bundle.dimensions == dimensions
         and bundle.manifest["model"]["checkpoint_sha256"] == sha256_of(checkpoint)
         and versions == {name: version(name) for name in versions}
@@ -37,33 +42,42 @@ def ensure_bundle(
     size: tuple[int, int],
     objects: int,
     advance: Callable[[str], None] = lambda stage: None,
+    target: str = "executorch",
+    precision: str = "fp32",
+    memory_frames: int = 2,
 ) -> tuple[Bundle, bool]:
-    """An ExecuTorch bundle in `folder`, exported again only if it is not current.
+    """A bundle in `folder`, exported again only if it is not current.
 
     Args:
         folder: Where it lies, or is to lie.
-        checkpoint: Of the network.
+        checkpoint: Of the network; for int8 one that holds ranges.
         size: Height and width of the padded frame, in pixels, multiples of 16.
         objects: Objects per call.
         advance: Called when a stage of an export begins.
+        target: What to export to, a name of `export.targets.TARGETS`.
+        precision: Of the bundle.
+        memory_frames: Frames that its memory holds.
 
     Returns:
-        The bundle, for two memory frames, and whether it was there already.
+        The bundle, and whether it was there already.
 
     Raises:
         InputError: The checkpoint or the folder cannot be used, or the export failed.
     """
     network = load_network(checkpoint)
-    dimensions = network.dimensions(*size, memory_frames=2, objects=objects)
-    if is_current(folder, checkpoint, dimensions):
+    dimensions = network.dimensions(*size, memory_frames=memory_frames, objects=objects)
+    if is_current(folder, checkpoint, dimensions, target, precision):
         return Bundle.open(folder), True
-    export_executorch(
+    export_bundle(
+        TARGETS[target],
         network,
         dimensions,
         folder,
+        precision=precision,
         checkpoint_sha256=sha256_of(checkpoint),
         provenance=read_metadata(checkpoint)["provenance"],
         overwrite=True,
+        quantization=load_stored(checkpoint) if precision == INT8 else None,
         advance=advance,
     )
     return Bundle.open(folder), False

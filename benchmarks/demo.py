@@ -1,9 +1,10 @@
-"""`python -m benchmarks.demo`: one clip, tracked by PyTorch and by an exported ExecuTorch program."""
+"""`python -m benchmarks.demo`: one clip, tracked by PyTorch and by exported ExecuTorch programs."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -18,10 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.agreement import JandF, frame_iou, summarise
 from benchmarks.bundles import ensure_bundle
-from benchmarks.demo_clip import DemoClip, synthetic_clip, user_clip
+from benchmarks.clips import Clip, synthetic_clip, user_clip
 from benchmarks.demo_report import CAPTION, ContactSheet, DemoReport, EngineResult, report_table, to_json
 from benchmarks.in_turn import Contestant, SingleComponents, track_in_turn
-from export.executorch import STAGES
+from export.pipeline import stages
+from export.quantization.section import INT8
+from export.targets import TARGETS
 from mobilevos.bundle import Bundle
 from mobilevos.commands.console import print_line, write_report
 from mobilevos.commands.entry import run
@@ -33,87 +36,106 @@ from mobilevos.engines.executorch import ExecutorchEngine
 from mobilevos.errors import InputError
 from mobilevos.model.checkpoint import load_network
 from mobilevos.visualization import overlay, side_by_side
-from mobilevos.weights import default_checkpoint
+from mobilevos.weights import default_checkpoint, default_int8_checkpoint
 
-__all__ = ["main", "run_demo"]
+__all__ = ["DemoNetworks", "main", "run_demo"]
 
 _SINGLE_STEPS = 21  # of the pass that times each component alone: the memory is written in five of them
 
 app = typer.Typer(add_completion=False)
 
 
-def run_demo(clip: DemoClip, checkpoint: Path, output: Path, threads: int, progress: Progress) -> DemoReport:
-    """Exports, tracks with both engines in turn, and writes what is to be seen.
+@dataclass(frozen=True)
+class DemoNetworks:
+    """What the demo runs.
+
+    Attributes:
+        checkpoint: In float32, with PyTorch and with ExecuTorch.
+        int8: The same student after training for int8, with its ranges; None leaves that row out.
+    """
+
+    checkpoint: Path
+    int8: Path | None = None
+
+
+def run_demo(clip: Clip, networks: DemoNetworks, output: Path, threads: int, progress: Progress) -> DemoReport:
+    """Exports, tracks with every engine in turn, and writes what is to be seen.
 
     Args:
         clip: What to track.
-        checkpoint: The network.
-        output: Folder of `bundle/`, which is used again while it is current, `overlay.mp4` and
+        networks: What to track it with.
+        output: Folder of `bundle/` and `bundle-int8/`, which are used again while they are current, `overlay.mp4` and
             `contact_sheet.png`, which are replaced.
-        threads: Of both engines.
+        threads: Of every engine.
         progress: Gets one task for each stage.
 
     Raises:
-        InputError: The clip, the checkpoint or the folder cannot be used.
+        InputError: The clip, a checkpoint or the folder cannot be used.
     """
     started = perf_counter()
-    bundle, reused = _bundle(clip, checkpoint, output / "bundle", progress)
-    engines = [EagerEngine(load_network(checkpoint), threads=threads), ExecutorchEngine(bundle, threads=threads)]
+    exported = [_bundle(clip, networks.checkpoint, "fp32", output / "bundle", progress)]
+    if networks.int8 is not None:
+        exported.append(_bundle(clip, networks.int8, INT8, output / "bundle-int8", progress))
+    engines: list[Engine] = [EagerEngine(load_network(networks.checkpoint), threads=threads)]
+    engines += [ExecutorchEngine(bundle, threads=threads) for bundle, _ in exported]
     contestants = [Contestant(TimedEngine(engine)) for engine in engines]
     scores = [JandF(clip.ids, clip.length) if clip.truth and clip.length else None for _ in engines]
     ious = _track(clip, contestants, scores, output, progress)
     single = _time_components(clip, engines, progress)
 
-    sizes = (checkpoint.stat().st_size, bundle.artefact("segment")[0].stat().st_size)
-    agreements = (None, summarise(ious))
+    programs = (bundle.artefact("segment")[0] for bundle, _ in exported)
+    sizes = [path.stat().st_size for path in (networks.checkpoint, *programs)]
+    agreements = [None, *map(summarise, ious)]
     results = tuple(
         EngineResult.of(contestant, alone, score.mean if score else None, agreement, size)
         for contestant, alone, score, agreement, size in zip(
             contestants, single, scores, agreements, sizes, strict=True
         )
     )
-    return DemoReport(
-        clip.name, clip.size, len(ious), clip.ids, threads, results, reused, perf_counter() - started, str(output)
-    )
+    reused, seconds = all(one for _, one in exported), perf_counter() - started
+    return DemoReport(clip.name, clip.size, len(ious[0]), clip.ids, threads, results, reused, seconds, str(output))
 
 
-def _bundle(clip: DemoClip, checkpoint: Path, folder: Path, progress: Progress) -> tuple[Bundle, bool]:
+def _bundle(clip: Clip, checkpoint: Path, precision: str, folder: Path, progress: Progress) -> tuple[Bundle, bool]:
     height, width = (-(-side // STRIDE) * STRIDE for side in clip.size)
-    task = progress.add_task("export: checking the bundle", total=STAGES)
+    export_stages = stages(TARGETS["executorch"], precision)
+    task = progress.add_task(f"export {precision}: checking the bundle", total=export_stages)
 
     def advance(stage: str) -> None:
-        progress.update(task, description=f"export: {stage}", advance=1)
+        progress.update(task, description=f"export {precision}: {stage}", advance=1)
 
-    bundle, reused = ensure_bundle(folder, checkpoint, (height, width), len(clip.ids), advance)
-    description = "export: current bundle used again" if reused else "export: done"
-    progress.update(task, description=description, completed=STAGES)
+    size, objects = (height, width), len(clip.ids)
+    bundle, reused = ensure_bundle(folder, checkpoint, size, objects, advance, precision=precision)
+    description = f"export {precision}: {'current bundle used again' if reused else 'done'}"
+    progress.update(task, description=description, completed=export_stages)
     return bundle, reused
 
 
 def _track(
-    clip: DemoClip, contestants: list[Contestant], scores: list[JandF | None], output: Path, progress: Progress
-) -> list[float]:
-    """Tracks the clip, scores and draws it; gives each frame's IoU of the two engines' masks."""
-    ious: list[float] = []
+    clip: Clip, contestants: list[Contestant], scores: list[JandF | None], output: Path, progress: Progress
+) -> list[list[float]]:
+    """Tracks the clip, scores and draws it; gives each export's IoU with the first engine's masks, by frame."""
+    ious: list[list[float]] = [[] for _ in contestants[1:]]
     sheet = ContactSheet(clip.length, [contestant.name for contestant in contestants])
     steps = track_in_turn(contestants, clip.frames, clip.first_mask)
-    task = progress.add_task("tracking with both engines", total=clip.length)
+    task = progress.add_task("tracking, an engine in turn", total=clip.length)
     with ExitStack() as stack:
         writer: VideoWriter | None = None
         for index, (frame, labels) in enumerate(steps):
-            ious.append(frame_iou(labels[1], labels[0], clip.ids))
+            for found, one in zip(ious, labels[1:], strict=True):
+                found.append(frame_iou(one, labels[0], clip.ids))
             for score, one in zip(scores, labels, strict=True):
                 if score is not None and clip.truth is not None:
                     score.add(index, one, clip.truth(index))
             pictures = [overlay(frame, one) for one in labels]
             sheet.add(index, pictures)
-            both = side_by_side(pictures, [_title(contestant) for contestant in contestants])
+            row = side_by_side(pictures, [_title(contestant) for contestant in contestants])
             if writer is None:
-                size = (both.shape[0], both.shape[1])
+                size = (row.shape[0], row.shape[1])
                 writer = stack.enter_context(VideoWriter(output / "overlay.mp4", size, clip.fps, overwrite=True))
-            writer.write(both)
+            writer.write(row)
             progress.advance(task)
-    progress.update(task, total=len(ious), completed=len(ious))
+    progress.update(task, total=len(ious[0]), completed=len(ious[0]))
     sheet.write(output / "contact_sheet.png")
     return ious
 
@@ -122,7 +144,7 @@ def _title(contestant: Contestant) -> str:
     return f"{contestant.name}: {np.median(contestant.step_ms):.0f} ms a frame"
 
 
-def _time_components(clip: DemoClip, engines: list[Engine], progress: Progress) -> list[Contestant]:
+def _time_components(clip: Clip, engines: list[Engine], progress: Progress) -> list[Contestant]:
     single = [Contestant(SingleComponents(engine)) for engine in engines]
     task = progress.add_task("timing single components", total=min(_SINGLE_STEPS, clip.length or _SINGLE_STEPS))
     frames: list[NDArray[np.uint8]] = list(islice(clip.frames, _SINGLE_STEPS))
@@ -140,22 +162,29 @@ def demo(
         Path | None, typer.Option(help="The objects on its first frame: a PNG of object ids, or of 0 and 255.")
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="The network; the shipped student by default.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of both engines; PyTorch's choice by default.")] = None,
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The network with ranges, for int8; the shipped one beside the shipped student."
+        ),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of every engine; PyTorch's choice by default.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of all that is written.")] = Path("build/demo"),
 ) -> None:
-    """Track one clip with PyTorch and with ExecuTorch, and compare speed and masks.
+    """Track one clip with PyTorch, with ExecuTorch and with ExecuTorch in int8; compare J&F, speed, size and masks.
 
-    The network is exported for the clip's frame size; a second run uses that bundle again.
+    The networks are exported for the clip's frame size; a second run uses those bundles again.
     """
     if (video is None) != (mask is None):
         raise InputError("--video and --mask go together", remedy="give both, or neither for a synthetic clip")
     console = Console()
+    networks = DemoNetworks(
+        checkpoint or default_checkpoint(), int8 or (None if checkpoint else default_int8_checkpoint())
+    )
     clip = user_clip(video, mask) if video and mask else synthetic_clip()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        report = run_demo(
-            clip, checkpoint or default_checkpoint(), output, threads or torch.get_num_threads(), progress
-        )
+        report = run_demo(clip, networks, output, threads or torch.get_num_threads(), progress)
     write_report(output / "report.json", to_json(report), overwrite=True)
     console.print(report_table(report))
     console.print(CAPTION, highlight=False)

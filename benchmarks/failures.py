@@ -82,7 +82,7 @@ def pictures(tracker: Tracker, clip: SyntheticClip) -> tuple[list[Picture], list
 @app.command()
 def failures(
     robustness: Annotated[Path, typer.Argument(help="What `python -m benchmarks.robustness --json` wrote.")],
-    engine: EngineOption = "eager",
+    engine: EngineOption = None,
     checkpoint: CheckpointOption = None,
     bundle: BundleOption = None,
     threads: ThreadsOption = 1,

@@ -40,11 +40,12 @@ class MatrixProduct:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, cores and system, for reports."""
+    """Processor, cores, what governs their clock (None where the system does not say) and system, for reports."""
     return {
         "processor": _processor(),
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
+        "governor": _governor(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
@@ -57,3 +58,10 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def _governor() -> str | None:
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        return None

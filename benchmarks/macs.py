@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from export.components import build_components, example_inputs
 from mobilevos.contract import Dimensions
+from mobilevos.model.components import build_components, example_inputs
 from mobilevos.model.network import MemoryNetwork
 
 __all__ = ["average_gmacs", "component_gmacs", "count_macs"]

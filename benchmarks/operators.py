@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks.layers import Layer, assign_layers
-from export.toolkit_noise import quiet_imports
+from mobilevos.toolkit_noise import quiet_imports
 
 __all__ = ["OperatorTime", "OperatorType", "by_type", "read_etdump", "record_etdump"]
 

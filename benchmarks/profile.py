@@ -18,14 +18,14 @@ from benchmarks.layers import Layer, memory_read_layers, network_layers
 from benchmarks.machine import describe_machine
 from benchmarks.operators import OperatorTime, OperatorType, by_type, read_etdump, record_etdump
 from benchmarks.tables import rich_table
-from export.components import build_components, example_inputs
-from export.executorch import parse_size
 from mobilevos.bundle import Bundle
 from mobilevos.commands.entry import run
 from mobilevos.contract import COMPONENTS
 from mobilevos.engines.executorch import ExecutorchEngine
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
+from mobilevos.frame_size import parse_size
+from mobilevos.model.components import build_components, example_inputs
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.model.variants import parse_network_config
 from mobilevos.weights import default_checkpoint

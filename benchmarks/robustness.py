@@ -126,7 +126,7 @@ def measure(
 
 @app.command()
 def robustness(
-    engine: EngineOption = "eager",
+    engine: EngineOption = None,
     checkpoint: CheckpointOption = None,
     bundle: BundleOption = None,
     threads: ThreadsOption = 1,

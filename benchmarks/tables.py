@@ -8,6 +8,8 @@ from rich.table import Table
 
 __all__ = ["markdown_table", "rich_table"]
 
+_WIDEST_WORD = 16  # beyond it a cell of text may be folded within a word
+
 Rows = Sequence[Sequence[str]]
 
 
@@ -26,7 +28,8 @@ def rich_table(
     table = Table(title=title, caption=caption, caption_justify="left")
     for place, header in enumerate(headers):
         if place < text_columns:
-            table.add_column(header, overflow="fold")
+            widest = max((len(word) for row in rows for word in row[place].split()), default=0)
+            table.add_column(header, overflow="fold", min_width=min(widest, _WIDEST_WORD))
         else:  # a narrow terminal may break the header, but no number
             table.add_column(header, justify="right", min_width=max((len(row[place]) for row in rows), default=0))
     for row in rows:

@@ -1,23 +1,25 @@
-"""pytest-benchmark cases: every component and the whole step, eager and ExecuTorch, at 480x864 with one object.
+"""pytest-benchmark cases: every component and the whole step, every engine, at 480x864 with one object.
 
-`make benchmark` runs them; a plain test run does not collect them. `MOBILEVOS_BENCHMARK_SIZE` sets another size.
+`pytest benchmarks --benchmark-enable` runs them, with `--benchmark-autosave` and `--benchmark-compare` for regression
+tracking; a plain test run does not collect them. `MOBILEVOS_BENCHMARK_SIZE` sets another size.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.bundles import ensure_bundle
 from export.activations import Activations, record_activations
-from export.executorch import parse_size
-from mobilevos.bundle import Bundle
 from mobilevos.data.synthetic import SyntheticClip
-from mobilevos.engines import ENGINES, Engine, Query, open_engine
+from mobilevos.engines import BUNDLE_ENGINES, Engine, Query, engine_class, open_engine
+from mobilevos.frame_size import parse_size
+from mobilevos.model.checkpoint import load_network
 from mobilevos.tracking import Tracker
 from mobilevos.weights import default_checkpoint
 
@@ -56,19 +58,26 @@ def checkpoint() -> Path:
     return default_checkpoint()
 
 
+def _engines() -> Iterator[Any]:
+    yield "eager"
+    for name in BUNDLE_ENGINES:
+        extra = engine_class(name).runtime.extra
+        yield pytest.param(name, marks=[getattr(pytest.mark, extra)] if extra else [])
+
+
+@pytest.fixture(scope="module", params=_engines())
+def engine(request: pytest.FixtureRequest, checkpoint: Path) -> Engine:
+    if request.param == "eager":
+        return open_engine("eager", threads=THREADS)
+    target = engine_class(request.param).runtime.target
+    bundle, _ = ensure_bundle(FOLDER / target, checkpoint, SIZE, objects=1, target=target)
+    return open_engine(request.param, bundle=bundle.folder, threads=THREADS, isolated=False)
+
+
 @pytest.fixture(scope="module")
-def bundle(checkpoint: Path) -> Bundle:
-    return ensure_bundle(FOLDER / "bundle", checkpoint, SIZE, objects=1)[0]
-
-
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.executorch) for name in ENGINES])
-def engine(request: pytest.FixtureRequest, bundle: Bundle) -> Engine:
-    return open_engine(request.param, bundle=None if request.param == "eager" else bundle.folder, threads=THREADS)
-
-
-@pytest.fixture(scope="module")
-def activations(bundle: Bundle) -> Activations:
-    return record_activations(open_engine("eager", threads=THREADS), bundle.dimensions)
+def activations(checkpoint: Path) -> Activations:
+    dimensions = load_network(checkpoint).dimensions(*SIZE, memory_frames=2, objects=1)
+    return record_activations(open_engine("eager", threads=THREADS), dimensions)
 
 
 @pytest.mark.parametrize("call", [encode_query, encode_memory, read_memory, decode, segment])

@@ -2,13 +2,13 @@
 
 import pytest
 
-from benchmarks.ablation import SETTINGS, Result, table_rows, verdict
+from benchmarks.ablation import STUDIES, Result, table_rows, verdict
 from mobilevos.training import compose_config
 
 
 def test_settings_differ_in_their_losses_alone():
     shared = ["training.steps=5", "training.learning_rate=1e-4", "data.crop=64", "data.davis.skip=[1,2]"]
-    configs = {name: compose_config([*setting, *shared]) for name, setting in SETTINGS.items()}
+    configs = {name: compose_config([*setting, *shared]) for name, setting in STUDIES["distill"].settings.items()}
     alone = configs["student alone"]
     assert alone.stage == "student"
     for name, config in configs.items():
@@ -16,6 +16,18 @@ def test_settings_differ_in_their_losses_alone():
         assert config.losses.hardest == alone.losses.hardest
     taught = [config.losses for name, config in configs.items() if name != "student alone"]
     assert len({(one.logit, one.representation, one.omega, one.sampling) for one in taught}) == len(taught)
+
+
+def test_arms_of_quantization_aware_training_differ_in_their_teacher_alone():
+    study = STUDIES["qat"]
+    shared = ["init=a.safetensors", "training.steps=5"]
+    configs = {name: compose_config(study.overrides(name, shared)) for name in study.settings}
+    assert {config.stage for config in configs.values()} == {"qat"}
+    untrained = configs.pop("post-training")
+    assert (untrained.training.learning_rate, untrained.quantization.learning_rate) == (0, 0)
+    assert {config.training.steps for config in configs.values()} == {5}
+    teachers = {(config.losses.logit > 0, config.losses.representation > 0) for config in configs.values()}
+    assert teachers == {(False, False), (True, False), (False, True), (True, True)}
 
 
 @pytest.mark.parametrize(("second", "word"), [(0.62, "more"), (0.505, "less")])

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,7 @@ pytestmark = [pytest.mark.executorch, pytest.mark.slow]
 @pytest.fixture
 def bundle(output: Path, tmp_path: Path) -> Path:
     """A copy to spoil."""
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    for path in (output / "bundle").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    return folder
+    return shutil.copytree(output / "bundle", tmp_path / "bundle")
 
 
 def dimensions(checkpoint: Path, height: int = 64, objects: int = 1) -> Dimensions:

@@ -9,19 +9,20 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.agreement import Agreement
-from benchmarks.demo import main, run_demo
-from benchmarks.demo_clip import DemoClip, synthetic_clip, user_clip
+from benchmarks.clips import Clip, synthetic_clip, user_clip
+from benchmarks.demo import DemoNetworks, main, run_demo
 from benchmarks.demo_report import ContactSheet, DemoReport, EngineResult, report_table
 from mobilevos.contract import COMPONENTS
 from mobilevos.data.masks import write_mask
 from mobilevos.data.video import VideoReader
+from mobilevos.weights import default_checkpoint, default_int8_checkpoint
 
 LENGTH, SIZE = 12, (64, 90)
 
 
-def run(clip: DemoClip, checkpoint: Path, output: Path) -> DemoReport:
+def run(clip: Clip, checkpoint: Path, output: Path) -> DemoReport:
     with Progress(disable=True) as progress:
-        return run_demo(clip, checkpoint, output, 1, progress)
+        return run_demo(clip, DemoNetworks(checkpoint), output, 1, progress)
 
 
 @pytest.fixture
@@ -55,6 +56,22 @@ def test_both_engines_track_the_same_and_the_pictures_show_it(checkpoint: Path, 
     assert video.size[1] >= 2 * SIZE[1]
     sheet = np.array(Image.open(output / "contact_sheet.png"))
     assert sheet.std() > 10
+
+
+@pytest.mark.executorch
+@pytest.mark.slow
+def test_int8_is_a_row_and_a_panel_of_its_own(tmp_path: Path) -> None:
+    networks = DemoNetworks(default_checkpoint(), default_int8_checkpoint())
+    with Progress(disable=True) as progress:
+        report = run_demo(synthetic_clip(LENGTH, SIZE, objects=1), networks, tmp_path, 1, progress)
+    eager, fp32, int8 = report.engines
+    assert [one.name for one in report.engines] == ["eager-fp32", "executorch-fp32", "executorch-int8"]
+    assert int8.model_bytes < 0.3 * fp32.model_bytes
+    assert int8.agreement is not None
+    assert int8.agreement.mean < 1  # other weights
+    assert int8.j_and_f == pytest.approx(eager.j_and_f, abs=0.1)
+    video = VideoReader(tmp_path / "overlay.mp4")
+    assert video.size[1] >= 3 * SIZE[1]
 
 
 @pytest.mark.executorch

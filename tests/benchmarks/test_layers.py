@@ -3,7 +3,7 @@ from torch import nn
 
 from benchmarks.layers import Layer, assign_layers, memory_read_layers, network_layers
 from benchmarks.macs import component_gmacs
-from export.components import build_components, example_inputs
+from mobilevos.model.components import build_components, example_inputs
 from mobilevos.model.variants import build_network
 
 

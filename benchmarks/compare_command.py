@@ -1,0 +1,70 @@
+"""`python -m benchmarks compare A B`: what changed between two commits or two machines, beyond the noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.comparison import UNKNOWN_SPREAD, Comparison, compare_results, key_of, warnings_of
+from benchmarks.results import Result, read_results
+from benchmarks.tables import rich_table
+from mobilevos.commands.console import counted
+from mobilevos.errors import InputError
+
+__all__ = ["compare"]
+
+
+def compare(
+    before: Annotated[list[Path], typer.Argument(help="results.jsonl or the folders that hold them; the last is B.")],
+) -> None:
+    """Compare the results A with the results B, of which each may be several files of repeated runs: A [A...] B.
+
+    A difference counts if the interval of 95 % of its bootstrap leaves out zero, widened where the spread between runs
+    is not known.
+    """
+    if len(before) < 2:
+        raise InputError("one file of results", expected="two to compare")
+    console = Console(highlight=False)
+    sides = [[one for path in before[:-1] for one in read_results(path)], read_results(before[-1])]
+    comparisons = compare_results(*sides)
+    if not comparisons:
+        found = "; ".join(" ".join(map(str, key_of(side[0]))) for side in sides)
+        raise InputError("the two have nothing in common", expected="the same target on the same clip", found=found)
+    for line in warnings_of(*sides):
+        console.print(f"warning: {line}", markup=False)
+    console.print(_sides(sides))
+    console.print(_table(comparisons))
+    spread = f"Where a side has one run of a target, {100 * UNKNOWN_SPREAD:.0f} % of spread between runs are assumed."
+    console.print(f"x: to eager in the same run; ms: median step. {spread}")
+
+
+def _sides(sides: list[list[Result]]) -> str:
+    lines = []
+    for name, side in zip("AB", sides, strict=True):
+        origin = side[0].provenance
+        commit = str(origin.get("commit") or "no commit")[:12]
+        changed = " with uncommitted changes" if origin.get("uncommitted_changes") else ""
+        lines.append(f"{name}: {commit}{changed}, {origin['machine'].get('processor')}, {origin['time']}")
+    return "\n".join(lines)
+
+
+def _table(comparisons: list[Comparison]) -> object:
+    rows = [
+        (
+            f"{one.key[0]} {one.key[1]}, {counted(one.key[2], 'thread')}",
+            one.verdict,
+            _value(one.measure, one.before),
+            _value(one.measure, one.after),
+            f"{100 * one.change.value:+.1f} %",
+            f"{100 * one.change.low:+.1f}..{100 * one.change.high:+.1f}",
+        )
+        for one in comparisons
+    ]
+    return rich_table("B against A", ("target", "verdict", "A", "B", "change", "95 %"), rows, text_columns=2)
+
+
+def _value(measure: str, value: float) -> str:
+    return f"{value:.2f} x" if measure == "ratio" else f"{value:.1f} ms"

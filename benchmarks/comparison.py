@@ -1,0 +1,126 @@
+"""Two sets of results side by side, with a verdict that knows the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.noise import Interval, resampled_medians
+from benchmarks.results import FAILED, INVALID, Result
+from mobilevos.commands.console import counted
+
+__all__ = ["UNKNOWN_SPREAD", "Comparison", "compare_results", "key_of", "warnings_of"]
+
+UNKNOWN_SPREAD = 0.03
+"""Spread between runs that is assumed where a side has one run alone: pages and cores fall differently each time."""
+
+Key = tuple[str, str, int, str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One target on both sides.
+
+    Attributes:
+        key: Target, precision, threads and clip.
+        measure: `ratio` to the reference where both sides have one, which carries over between machines; else `ms`.
+        before: Of the first side, in that measure.
+        after: Of the second.
+        change: After over before, less 1, with its interval.
+        j_and_f: Difference of J&F, after less before; None where a side has none.
+        verdict: In words.
+    """
+
+    key: Key
+    measure: str
+    before: float
+    after: float
+    change: Interval
+    j_and_f: float | None
+    verdict: str
+
+
+def key_of(result: Result) -> Key:
+    """What must be equal for two rows to be comparable."""
+    clip = result.clip
+    sizes = f"{clip.height}x{clip.width}, {clip.frames} frames, {clip.objects} objects, {clip.memory_frames} in memory"
+    return (result.target, result.precision, result.threads, f"{clip.name} ({sizes})")
+
+
+def compare_results(before: Sequence[Result], after: Sequence[Result]) -> list[Comparison]:
+    """Compares what both sides measured. Several rows of one key on a side are repeated runs.
+
+    Args:
+        before: Of one commit or machine.
+        after: Of the other.
+    """
+    comparisons = []
+    for key in dict.fromkeys(key_of(one) for one in before):
+        ours, theirs = ([one for one in side if key_of(one) == key and one.timing] for side in (before, after))
+        if ours and theirs:
+            comparisons.append(_compare(key, ours, theirs))
+    return comparisons
+
+
+def warnings_of(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
+    """What makes the sides less than comparable."""
+    warnings = []
+    for side, results in (("first", before), ("second", after)):
+        names = sorted(
+            {f"{one.name}, {counted(one.threads, 'thread')}" for one in results if one.status in (INVALID, FAILED)}
+        )
+        if names:
+            warnings.append(f"rows of the {side} side that do not count: {'; '.join(names)}")
+    machines = [{str(one.provenance["machine"].get("processor")) for one in side} for side in (before, after)]
+    if machines[0] != machines[1]:
+        found = " and ".join(", ".join(sorted(one)) for one in machines)
+        warnings.append(f"other machines ({found}): only ratios to the reference carry over")
+    missing = {key_of(one) for one in before if one.timing} ^ {key_of(one) for one in after if one.timing}
+    if missing:
+        names = sorted(
+            {f"{target} {precision}, {counted(threads, 'thread')}" for target, precision, threads, _ in missing}
+        )
+        warnings.append(f"on one side alone: {'; '.join(names)}")
+    return warnings
+
+
+def _compare(key: Key, before: Sequence[Result], after: Sequence[Result]) -> Comparison:
+    has_ratio = all(one.series.ratio for one in (*before, *after)) and key[0] != "eager"
+    measure = "ratio" if has_ratio else "ms"
+    sides = [[one.series.ratio if has_ratio else one.series.step_ms for one in side] for side in (before, after)]
+    values = [float(np.median([np.median(run) for run in runs])) for runs in sides]
+    resampled = [_medians(runs, seed) for seed, runs in enumerate(sides)]
+    low, high = (np.percentile(resampled[1] / resampled[0], (2.5, 97.5)) - 1).tolist()
+    margin = _margin(sides)
+    change = Interval(values[1] / values[0] - 1, low - margin, high + margin)
+    quality = [
+        one.quality.j_and_f for one in (before[-1], after[-1]) if one.quality and one.quality.j_and_f is not None
+    ]
+    difference = quality[1] - quality[0] if len(quality) == 2 else None
+    return Comparison(key, measure, values[0], values[1], change, difference, _verdict(change, difference))
+
+
+def _medians(runs: Sequence[Sequence[float]], seed: int) -> NDArray[np.float64]:
+    """Medians of resamples: a run is drawn, and of it blocks of steps."""
+    of_runs = np.stack([resampled_medians(run, seed=2 * place + seed) for place, run in enumerate(runs)])
+    chosen = np.random.default_rng(seed).integers(len(runs), size=of_runs.shape[1])
+    drawn: NDArray[np.float64] = of_runs[chosen, np.arange(of_runs.shape[1])]
+    return drawn
+
+
+def _margin(sides: Sequence[Sequence[Sequence[float]]]) -> float:
+    """What repeated runs would add to the interval: nothing where both sides have some, else what is assumed."""
+    return 0.0 if min(len(runs) for runs in sides) > 1 else UNKNOWN_SPREAD
+
+
+def _verdict(change: Interval, j_and_f: float | None) -> str:
+    if change.low <= 0 <= change.high:
+        speed = "no difference beyond the noise"
+    else:
+        speed = f"{abs(100 * change.value):.0f} % {'slower' if change.value > 0 else 'faster'}"
+    if j_and_f is None or abs(j_and_f) < 5e-4:
+        return speed
+    return f"{speed}; J&F {100 * j_and_f:+.1f}"

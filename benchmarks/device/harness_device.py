@@ -1,0 +1,123 @@
+"""A phone as a device of the harness: `python -m benchmarks --device adb[:SERIAL]`.
+
+What runs on a phone is the C++ runner, so ExecuTorch bundles alone; each other target becomes a row that says so. The
+reference is PyTorch, which does not run there either: its masks are made on this host, untimed, so that a phone's masks
+are held against them all the same. There is no ratio of times then: rows of one phone compare with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.clip_folder import ClipFolder
+from benchmarks.device.adb import Adb
+from benchmarks.device.phone import PhoneFacts, read_phone
+from benchmarks.device.phone_shell import PhoneShell, choose_phone
+from benchmarks.device.runners import runner_from
+from benchmarks.device.session import DeviceJob, DeviceRun, RunOptions, run_on_device
+from benchmarks.device.thermal import CoolDown
+from benchmarks.host import Measured, Progress
+from benchmarks.jobs import REFERENCE, Job
+from benchmarks.protocol import Protocol
+from benchmarks.run_record import read_masks
+from benchmarks.runner.payload import Payload
+from mobilevos.bundle import Bundle
+from mobilevos.engines import open_engine
+from mobilevos.errors import InputError
+from mobilevos.tracking import Tracker
+
+__all__ = ["AdbDevice", "open_phone"]
+
+_COMPONENT_SHARE = 4
+"""The run that calls each component alone has this part of the steps of the other, as on a host."""
+
+
+def open_phone(serial: str | None = None) -> AdbDevice:
+    """The phone of that name, or the only one.
+
+    Raises:
+        DeviceError: There is none or several, or it cannot be used.
+    """
+    phone = choose_phone(Adb.find(), serial)
+    return AdbDevice(phone, read_phone(phone))
+
+
+@dataclass
+class AdbDevice:
+    """A phone on which jobs are run, one after the other, with a cool-down before each.
+
+    Attributes:
+        phone: Which.
+        facts: What it is, and how warm it was before the first run.
+        runner: Gives the C++ runner for an architecture.
+        cool_down: What has to be waited for before each run.
+    """
+
+    phone: PhoneShell
+    facts: PhoneFacts
+    runner: Callable[[str], Payload] = field(default_factory=runner_from)
+    cool_down: CoolDown = field(default_factory=CoolDown)
+
+    def describe(self) -> dict[str, Any]:
+        """See `benchmarks.host.Device.describe`."""
+        facts = asdict(self.facts)
+        return {
+            "processor": f"{self.facts.name}, {self.facts.chip}".rstrip(", "),
+            "architecture": self.facts.abi,
+            "cores": len(self.facts.cores),
+            "system": f"Android {self.facts.android}",
+            "governors": sorted({core.governor for core in self.facts.cores if core.governor}),
+            "phone": {name: value for name, value in facts.items() if name != "thermal"},
+        }
+
+    def measure(
+        self,
+        jobs: Sequence[Job],
+        clip: ClipFolder,
+        protocol: Protocol,
+        threads: int,
+        output: Path,
+        *,
+        components: bool = True,
+        progress: Progress = lambda parts: None,
+    ) -> tuple[list[Measured], float | None]:
+        """See `benchmarks.host.Device.measure`. A phone has no turns to show, and its limit is not measured."""
+        options = RunOptions(threads, protocol.steps, protocol.seconds, protocol.warm_up)
+        return [self._measure(job, clip, options, output, components=components) for job in jobs], None
+
+    def _measure(self, job: Job, clip: ClipFolder, options: RunOptions, output: Path, *, components: bool) -> Measured:
+        if job.target == REFERENCE:
+            failure = "not run on the phone: its masks are this host's, for the others to be held against"
+            return Measured(job, None, masks=_reference_masks(job, clip), failure=failure)
+        if not job.contestant.native or job.bundle is None:
+            return Measured(job, None, failure="not run on the phone: the C++ runner takes ExecuTorch bundles alone")
+        whole = DeviceJob(Bundle.open(job.bundle), clip, self.runner, options, cool_down=self.cool_down)
+        steps, seconds = -(-options.steps // _COMPONENT_SHARE), options.seconds / _COMPONENT_SHARE
+        shorter = replace(whole, options=replace(options, components=True, steps=steps, seconds=seconds))
+        try:
+            fused = self._run(whole, output / "fused" / job.name)
+            single = self._run(shorter, output / "components" / job.name) if components else None
+        except InputError as error:
+            return Measured(job, None, failure=str(error))
+        masks = None if fused.record is None else read_masks(fused.folder, fused.record)
+        failure = fused.error or (single.error if single else "")
+        return Measured(job, fused.record, single.record if single else None, masks, failure=failure)
+
+    def _run(self, job: DeviceJob, output: Path) -> DeviceRun:
+        return run_on_device(self.phone, job, output, at_rest=self.facts.thermal)
+
+
+def _reference_masks(job: Job, clip: ClipFolder) -> NDArray[np.uint8]:
+    tracker = Tracker(open_engine(job.contestant.engine, checkpoint=job.checkpoint), memory_every=clip.memory_every)
+    frame = np.empty((clip.height, clip.width, 3), np.uint8)
+    masks = np.empty((clip.frames, clip.height, clip.width), np.uint8)
+    for index in range(clip.frames):
+        clip.read(index, frame)
+        masks[index] = tracker.step(frame, clip.given.get(index)).labels
+    return masks

@@ -1,0 +1,75 @@
+"""`python -m benchmarks peers`: what authors of public peers state. Never beside measured rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.tables import markdown_table, rich_table
+
+__all__ = ["PEERS", "Peer", "peers", "read_peers"]
+
+PEERS = Path(__file__).with_name("peers.json")
+
+_HEADERS = ("peer", "speed", "hardware", "weights, M", "DAVIS16", "DAVIS17")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What was stated of one network on one machine.
+
+    Attributes:
+        name: Of the network.
+        parameters_millions: Its weights, in units of 1e6.
+        davis16: J&F on DAVIS 2016's validation split, 0..100; None where not stated.
+        davis17: The same of DAVIS 2017.
+        speed: As stated.
+        hardware: That the speed is of.
+        source: Who states it.
+        approximate: Names of the numbers above that are known about.
+    """
+
+    name: str
+    parameters_millions: float
+    davis16: float | None
+    davis17: float | None
+    speed: str
+    hardware: str
+    source: str
+    approximate: tuple[str, ...]
+
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table."""
+        scores = [self._score("davis16"), self._score("davis17")]
+        return (self.name, self.speed, self.hardware, f"{self.parameters_millions:g}", *scores)
+
+    def _score(self, name: str) -> str:
+        value: float | None = getattr(self, name)
+        return "-" if value is None else f"{'~' if name in self.approximate else ''}{value:g}"
+
+
+def read_peers() -> list[Peer]:
+    """All peers of `peers.json`, in its order."""
+    content = json.loads(PEERS.read_text(encoding="utf-8"))
+    return [Peer(**one | {"approximate": tuple(one["approximate"])}) for one in content["peers"]]
+
+
+def peers(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table in Markdown.")] = False,
+) -> None:
+    """Print what the authors of public peers state: other machines, protocols and training data, as stated."""
+    console = Console(highlight=False)
+    known = read_peers()
+    rows = [one.cells() for one in known]
+    sources = dict.fromkeys(one.source for one in known)
+    note = json.loads(PEERS.read_text(encoding="utf-8"))["note"]
+    if markdown:
+        console.print(markdown_table(_HEADERS, rows), soft_wrap=True, markup=False)
+    else:
+        console.print(rich_table("as stated by their authors", _HEADERS, rows, text_columns=3))
+    console.print(f"{note} Sources: {'; '.join(sources)}.", soft_wrap=markdown, markup=False)

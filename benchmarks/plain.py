@@ -1,0 +1,190 @@
+"""`python -m benchmarks.plain`: each bundle beside what its toolkit makes of the same module by its plain recipe.
+
+The recipe is the one in each toolkit's own introduction: export the module as it is, call the converter, run the
+result. What this project does besides (folding batch norm, products that the delegate takes, freezing, no spinning
+threads) must pay, or at least not cost.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track as progress
+from torch import Tensor, nn
+
+from benchmarks.bundles import ensure_bundle
+from benchmarks.machine import describe_machine
+from benchmarks.tables import rich_table
+from export.activations import record_activations
+from export.executorch_backends import quiet_lowering
+from export.targets import TARGETS
+from mobilevos.commands.entry import run
+from mobilevos.engines import engine_class
+from mobilevos.engines.eager import EagerEngine
+from mobilevos.engines.native_stderr import capture_native_stderr
+from mobilevos.files import atomic_write_text
+from mobilevos.frame_size import parse_size
+from mobilevos.model.checkpoint import load_network
+from mobilevos.model.components import build_components
+from mobilevos.toolkit_noise import import_litert_torch, quiet_imports
+from mobilevos.weights import default_checkpoint
+
+__all__ = ["PLAIN", "Comparison", "compare", "main"]
+
+Call = Callable[[], object]
+_WARM_UPS = 3
+
+app = typer.Typer(add_completion=False)
+
+
+def _executorch(module: nn.Module, inputs: tuple[Tensor, ...], threads: int) -> Call:
+    quiet_imports()
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+    from executorch.extension.pybindings import _C
+
+    with quiet_lowering():
+        program = torch.export.export(module, inputs)
+        buffer = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch().buffer
+    content = bytes(buffer)
+    loaded = _C._load_for_executorch_from_buffer(content)  # in the pool that the bundle's engine has sized
+
+    def call() -> object:
+        assert content, "the runtime reads the program where it lies, and does not keep it"
+        return loaded.run_method("forward", inputs)
+
+    return call
+
+
+def _tflite(module: nn.Module, inputs: tuple[Tensor, ...], threads: int) -> Call:
+    litert_torch = import_litert_torch()
+    from ai_edge_litert.interpreter import Interpreter
+
+    litert_torch.progress.config.show_progress = False
+    with capture_native_stderr():
+        model = litert_torch.convert(module, inputs).model_content()
+        runner = Interpreter(model_content=model, num_threads=threads).get_signature_runner()
+    names = sorted(runner.get_input_details(), key=lambda name: int(name.rpartition("_")[2]))
+    given = dict(zip(names, (tensor.numpy() for tensor in inputs), strict=True))
+    return lambda: runner(**given)
+
+
+def _onnx(module: nn.Module, inputs: tuple[Tensor, ...], threads: int) -> Call:
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder, quiet_lowering():
+        path = Path(folder) / "plain.onnx"
+        torch.onnx.export(module, inputs, path, dynamo=True, external_data=False, verbose=False)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    given = {one.name: tensor.numpy() for one, tensor in zip(session.get_inputs(), inputs, strict=True)}
+    return lambda: session.run(None, given)
+
+
+def _torchscript(module: nn.Module, inputs: tuple[Tensor, ...], threads: int) -> Call:
+    torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+
+    def call() -> object:
+        with torch.inference_mode():
+            return traced(*inputs)
+
+    return call
+
+
+PLAIN: dict[str, Callable[[nn.Module, tuple[Tensor, ...], int], Call]] = {
+    "executorch": _executorch,
+    "tflite": _tflite,
+    "onnx": _onnx,
+    "torchscript": _torchscript,
+}
+"""By target: takes a module, its inputs and a number of threads, gives a call of the converted module.
+
+Core ML is missing: it does not run on every host, and its interpreter's time says nothing about it.
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A bundle beside the plain conversion.
+
+    Attributes:
+        bundle_ms: Median time of the bundle's component, in milliseconds.
+        plain_ms: The same for the plain conversion.
+        ratio: Median over the turns of the first to the second.
+        turns: How often both were timed.
+    """
+
+    bundle_ms: float
+    plain_ms: float
+    ratio: float
+    turns: int
+
+
+def compare(bundle: Call, plain: Call, turns: int) -> Comparison:
+    """Times two calls in turn, so that what disturbs one disturbs both."""
+    times = [(_milliseconds(bundle), _milliseconds(plain)) for _ in range(_WARM_UPS + turns)][_WARM_UPS:]
+    first, second = zip(*times, strict=True)
+    ratio = statistics.median(one / other for one, other in times)
+    return Comparison(statistics.median(first), statistics.median(second), ratio, turns)
+
+
+def _milliseconds(call: Call) -> float:
+    start = perf_counter_ns()
+    call()
+    return (perf_counter_ns() - start) / 1e6
+
+
+@app.command()
+def plain(
+    checkpoint: Annotated[Path | None, typer.Option(help="The network; the shipped student by default.")] = None,
+    targets: Annotated[str, typer.Option(metavar="NAMES", help="Comma-separated.")] = ",".join(PLAIN),
+    size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH.")] = "480x864",
+    turns: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 30,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every runtime.")] = 2,
+    output: Annotated[Path, typer.Option(help="Folder of the bundles and the report.")] = Path("build/benchmarks"),
+) -> None:
+    """Compare the fused step of each bundle with the plain conversion of the same module by the same toolkit."""
+    console = Console()
+    source, frame_size = checkpoint or default_checkpoint(), parse_size(size)
+    network = load_network(source)
+    activations = record_activations(EagerEngine(network), network.dimensions(*frame_size, 2, 1))["segment"][0]
+    results: dict[str, Comparison] = {}
+    names = [name for name in PLAIN if name in targets.split(",")]
+    for name in progress(names, "targets", console=console, transient=True):
+        bundle, _ = ensure_bundle(output / name / "fp32", source, frame_size, objects=1, target=name)
+        engine = engine_class(TARGETS[name].engine)(bundle, threads=threads)
+        module = build_components(load_network(source))["segment"]
+        inputs = tuple(torch.from_numpy(array).clone(memory_format=torch.contiguous_format) for array in activations)
+        other = PLAIN[name](module, inputs, threads)
+        results[name] = compare(lambda engine=engine: engine.segment(*activations), other, turns)  # type: ignore[misc]
+    rows = [(name, f"{one.bundle_ms:.1f}", f"{one.plain_ms:.1f}", f"{one.ratio:.2f}") for name, one in results.items()]
+    title = f"fused step at {size}, {turns} calls in turn, {threads} threads"
+    console.print(rich_table(title, ("target", "bundle, ms", "plain, ms", "ratio"), rows))
+    report: dict[str, Any] = {"machine": describe_machine(), "size": size, "threads": threads}
+    report["targets"] = {name: asdict(one) for name, one in results.items()}
+    atomic_write_text(output / "plain.json", json.dumps(report, indent=2) + "\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `python -m benchmarks.plain`; gives the exit code."""
+    return run(app, argv, program="benchmarks.plain")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""A phone as a device of the harness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from adb_device import LoopbackDevice
+
+from benchmarks.clip_folder import ClipFolder
+from benchmarks.device.failure import DeviceError
+from benchmarks.device.harness_device import AdbDevice
+from benchmarks.device.phone import read_phone
+from benchmarks.device.phone_shell import PhoneShell
+from benchmarks.jobs import Job, Workload
+from benchmarks.protocol import Protocol
+from benchmarks.run_command import open_device
+from benchmarks.runner.payload import Payload
+
+pytestmark = pytest.mark.adb
+
+SHORT = Protocol("short", steps=12, seconds=0, warm_up=4)
+
+
+def job_of(target: str, checkpoint: Path, bundle: Path | None) -> Job:
+    return Job(target, "fp32", Workload((64, 96)), checkpoint, bundle, 1)
+
+
+def test_the_harness_finds_it_by_its_serial(phone: PhoneShell) -> None:
+    device = open_device(f"adb:{phone.serial}")
+    description = device.describe()
+    assert description["processor"] == "Loopback Inc. Loopback, LB-1"
+    assert (description["system"], description["cores"]) == ("Android 14", 2)
+    assert description["governors"] == ["schedutil"]
+    assert open_device("adb").describe() == description  # the only one
+
+
+def test_a_phone_that_is_not_there_is_one_line(phone: PhoneShell) -> None:
+    with pytest.raises(DeviceError, match="phone nowhere: no device"):
+        open_device("adb:nowhere")
+
+
+@pytest.mark.executorch
+@pytest.mark.runner
+@pytest.mark.slow
+def test_jobs_are_measured_there_and_their_masks_held_against_the_hosts(
+    phone: PhoneShell,
+    device: LoopbackDevice,
+    host_runner: Payload,
+    raw_clip: ClipFolder,
+    small_bundle: Path,
+    random_checkpoint: Path,
+    tmp_path: Path,
+) -> None:
+    measured_on = AdbDevice(phone, read_phone(phone), lambda architecture: host_runner)
+    jobs = [
+        job_of("eager", random_checkpoint, None),
+        job_of("executorch", random_checkpoint, small_bundle),
+        job_of("onnx", random_checkpoint, small_bundle),
+    ]
+    (eager, executorch, onnx), limit = measured_on.measure(jobs, raw_clip, SHORT, 1, tmp_path)
+    assert limit is None
+    assert executorch.failure == ""
+    assert executorch.record is not None
+    assert executorch.single is not None
+    assert {"encode_query", "read_memory", "decode"} <= set(executorch.single.steps[1].components)
+    assert not executorch.record.thermal["throttled"] or executorch.record.thermal["reasons"]
+    assert eager.record is None
+    assert eager.masks is not None
+    assert executorch.masks is not None
+    assert np.mean(eager.masks == executorch.masks) > 0.999
+    assert "ExecuTorch bundles alone" in onnx.failure
+    assert device.root.left() == []
+
+
+@pytest.mark.executorch
+@pytest.mark.runner
+@pytest.mark.slow
+def test_a_job_that_fails_does_not_end_the_others(
+    phone: PhoneShell,
+    device: LoopbackDevice,
+    host_runner: Payload,
+    raw_clip: ClipFolder,
+    small_bundle: Path,
+    random_checkpoint: Path,
+    tmp_path: Path,
+) -> None:
+    device.root.set_capacity(1_000_000)
+    measured_on = AdbDevice(phone, read_phone(phone), lambda architecture: host_runner)
+    jobs = [job_of("executorch", random_checkpoint, small_bundle)]
+    ((executorch,), _) = measured_on.measure(jobs, raw_clip, SHORT, 1, tmp_path)
+    assert executorch.record is None
+    assert "is full" in executorch.failure

@@ -1,0 +1,86 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.comparison import compare_results, warnings_of
+from benchmarks.results import RESULTS, Result, write_results
+
+MakeResult = Callable[..., Result]
+
+
+def litert(make_result: MakeResult, ratio: float, seed: int = 0, noise: float = 0.05) -> Result:
+    """A run whose steps' ratios have a known median and a known noise."""
+    ratios = np.random.default_rng(seed).normal(ratio, noise * ratio, 170)
+    return make_result("litert", [50.0] * 200, list(ratios))
+
+
+def test_the_same_speed_with_other_noise_is_no_difference(make_result: MakeResult) -> None:
+    (found,) = compare_results([litert(make_result, 0.4, 1)], [litert(make_result, 0.4, 2)])
+    assert found.verdict == "no difference beyond the noise"
+    assert found.change.low < 0 < found.change.high
+
+
+@pytest.mark.parametrize(("after", "verdict"), [(0.36, "10 % faster"), (0.48, "20 % slower")])
+def test_a_change_beyond_the_noise_is_told(make_result: MakeResult, after: float, verdict: str) -> None:
+    (found,) = compare_results([litert(make_result, 0.4, noise=0.01)], [litert(make_result, after, 3, noise=0.01)])
+    assert found.verdict == verdict
+    assert (found.measure, found.before) == ("ratio", pytest.approx(0.4, rel=0.01))
+
+
+def test_what_one_run_alone_cannot_tell_repeated_runs_can(make_result: MakeResult) -> None:
+    before = [litert(make_result, 0.4, seed, noise=0.005) for seed in range(3)]
+    after = [litert(make_result, 0.41, 10 + seed, noise=0.005) for seed in range(3)]
+    assert compare_results(before[:1], after[:1])[0].verdict == "no difference beyond the noise"
+    assert compare_results(before, after)[0].verdict.endswith("slower")
+
+
+def test_runs_that_differ_among_themselves_make_no_difference_between_commits(make_result: MakeResult) -> None:
+    before = [litert(make_result, ratio, noise=0.005) for ratio in (0.38, 0.42, 0.40)]
+    after = [litert(make_result, ratio, noise=0.005) for ratio in (0.41, 0.39, 0.43)]
+    assert compare_results(before, after)[0].verdict == "no difference beyond the noise"
+
+
+def test_the_reference_itself_is_compared_in_milliseconds(make_result: MakeResult) -> None:
+    (found,) = compare_results([make_result()], [make_result(step_ms=[120.0] * 200)])
+    assert (found.measure, found.verdict) == ("ms", "20 % slower")
+
+
+def test_other_masks_are_part_of_the_verdict(make_result: MakeResult) -> None:
+    before, after = litert(make_result, 0.4), litert(make_result, 0.4)
+    assert after.quality is not None
+    worse = replace(after, quality=replace(after.quality, j_and_f=(after.quality.j_and_f or 0) - 0.02))
+    assert compare_results([before], [replace(worse)])[0].verdict == "no difference beyond the noise; J&F -2.0"
+
+
+def test_rows_of_another_clip_or_number_of_threads_are_not_compared(make_result: MakeResult) -> None:
+    one = make_result()
+    assert compare_results([one], [replace(one, threads=4)]) == []
+    assert compare_results([one], [replace(one, clip=replace(one.clip, height=720))]) == []
+
+
+def test_what_makes_the_sides_less_than_comparable_is_said(make_result: MakeResult) -> None:
+    one = make_result()
+    machine = {"provenance": one.provenance | {"machine": {"processor": "another"}}}
+    other = make_result("litert", status="INVALID", reasons=["too short"], **machine)
+    warnings = " ".join(warnings_of([one], [other]))
+    assert "do not count: litert fp32, 2 threads" in warnings
+    assert "other machines (a processor and another)" in warnings
+    assert "on one side alone: eager fp32" in warnings
+    assert warnings_of([one], [one]) == []
+
+
+def test_the_command_prints_a_verdict(
+    make_result: MakeResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(tmp_path / "a" / RESULTS, [litert(make_result, 0.4)])
+    write_results(tmp_path / "b" / RESULTS, [litert(make_result, 0.2)])
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b" / RESULTS)]) == 0
+    assert "50 % faster" in capsys.readouterr().out
+    write_results(tmp_path / "c" / RESULTS, [make_result("onnx")])
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "c")]) == 2
+    assert "nothing in common" in capsys.readouterr().err
+    assert main(["compare", str(tmp_path / "a")]) == 2

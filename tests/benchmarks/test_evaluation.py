@@ -1,0 +1,93 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.clips import Clip, synthetic_clip
+from benchmarks.evaluation import RunFacts, evaluate
+from benchmarks.host import Measured
+from benchmarks.jobs import Job, Workload
+from benchmarks.protocol import QUICK
+from benchmarks.results import ClipFacts, Result
+from benchmarks.run_record import RunRecord
+from mobilevos.evaluation import boundary_f, region_similarity
+from mobilevos.weights import default_checkpoint
+
+MakeResult = Callable[..., Result]
+SIZE = (64, 96)
+
+
+def test_the_rate_is_that_of_an_average_frame(make_result: MakeResult) -> None:
+    # 3 GMACs and a fifth of 2, in 80 ms of `segment` and a fifth of 2 ms of `encode_memory`.
+    result = make_result()
+    assert result.work is not None
+    assert result.work.frame_gmacs == pytest.approx(3.4)
+    assert result.work.gflops == pytest.approx(2 * 3.4 / 0.0804)
+    assert result.work.share_of_limit == pytest.approx(2 * 3.4 / 0.0804 / 200)
+
+
+def test_the_first_frame_and_the_load_stand_outside_the_steady_state(make_result: MakeResult) -> None:
+    timing = make_result(step_ms=[900.0] + [500.0] * 9 + [100.0] * 190).timing
+    assert timing is not None
+    assert (timing.first_frame_ms, timing.load_ms) == (900.0, 12.0)
+    assert (timing.step.p50, timing.step.p99, timing.fps) == (100.0, 100.0, pytest.approx(10))
+    assert timing.drift == 0
+
+
+def test_the_ratio_is_the_median_of_the_steps_ratios(make_result: MakeResult) -> None:
+    result = make_result("litert", ratio=[0.4] * 100 + [2.0] * 40)
+    assert result.ratio is not None
+    assert result.ratio.value == 0.4
+
+
+def test_every_timed_step_is_kept(make_result: MakeResult) -> None:
+    result = make_result(step_ms=[50.0] * 10 + [float(k) for k in range(100, 290)])
+    assert len(result.series.step_ms) == len(result.series.memory_bytes) == 190 - 19
+    assert result.series.step_ms[0] == 101.0
+
+
+def test_a_short_run_is_invalid_and_a_failed_one_failed(make_record: Callable[..., RunRecord]) -> None:
+    job = Job("eager", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
+    clip = synthetic_clip(10, SIZE, objects=1)
+    masks = np.zeros((10, *SIZE), np.uint8)
+    short = evaluate([Measured(job, make_record([10.0] * 30, warm_up=10), masks=masks)], [clip], [masks], _facts())
+    assert short.status == "INVALID"
+    assert len(short.reasons) == 2
+    failed = evaluate([Measured(job, None, failure="it broke")], [clip], [None], _facts())
+    assert (failed.status, failed.reasons, failed.timing, failed.quality) == ("failed", ["it broke"], None, None)
+
+
+def test_j_and_f_and_iou_are_of_the_masks_that_the_run_wrote(make_record: Callable[..., RunRecord]) -> None:
+    clip = synthetic_clip(10, SIZE, objects=1)
+    assert clip.truth is not None
+    truth = np.stack([clip.truth(index) for index in range(10)])
+    masks = np.roll(truth, 3, axis=2)
+    result = _scored(make_record, masks, truth, clip)
+    pairs = [(mask == 1, true == 1) for mask, true in zip(masks, truth, strict=True)]
+    expected = [(region_similarity(*pair) + boundary_f(*pair)) / 2 for pair in pairs[1:-1]]
+    ious = [region_similarity(*pair) for pair in pairs]
+    assert result.quality is not None
+    assert result.quality.j_and_f == pytest.approx(np.mean(expected))
+    assert result.quality.iou_mean == pytest.approx(np.mean(ious))
+    assert result.quality.iou_worst == pytest.approx(min(ious))
+    assert 0.3 < result.quality.j_and_f < 1
+
+
+def test_a_clip_without_ground_truth_has_an_iou_alone(make_record: Callable[..., RunRecord]) -> None:
+    clip = synthetic_clip(10, SIZE, objects=1)
+    masks = np.stack([clip.first_mask] * 10)
+    result = _scored(make_record, masks, masks, replace(clip, truth=None))
+    assert result.quality is not None
+    assert (result.quality.j_and_f, result.quality.iou_mean) == (None, 1.0)
+
+
+def _scored(make_record: Callable[..., RunRecord], masks: np.ndarray, reference: np.ndarray, clip: Clip) -> Result:
+    job = Job("eager", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
+    measured = Measured(job, make_record([100.0] * 200, warm_up=10), masks=masks)
+    return evaluate([measured], [clip], [reference], _facts())
+
+
+def _facts() -> RunFacts:
+    gmacs = {"encode_memory": 2.0, "segment": 3.0}
+    return RunFacts("host", 1, ClipFacts("clip", 1, 10, *SIZE, 1, 2, 5), QUICK, ("eager-fp32",), gmacs, None, {})

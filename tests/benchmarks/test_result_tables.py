@@ -1,0 +1,90 @@
+from collections.abc import Callable
+from html.parser import HTMLParser
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from benchmarks.page import result_page
+from benchmarks.plots import running_median
+from benchmarks.result_tables import RESULT_TABLES, print_results, result_markdown
+from benchmarks.results import Result
+
+MakeResult = Callable[..., Result]
+
+
+@pytest.fixture
+def results(make_result: MakeResult) -> list[Result]:
+    """The reference, one that does not count, and one that was skipped."""
+    short = make_result("litert", [40.0] * 300, [0.4] * 260, status="INVALID", reasons=["9 timed steps"])
+    skipped = make_result("onnx", status="skipped", reasons=["no toolkit"], timing=None, quality=None, work=None)
+    return [make_result(), short, skipped]
+
+
+class Page(HTMLParser):
+    """The elements and the text of a page, and what it would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_markdown_has_a_row_for_each_that_was_measured(results: list[Result]) -> None:
+    text = result_markdown(results)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == len(RESULT_TABLES) * (2 + 2)
+    assert rows[2][:6] == ["eager fp32", "2", "100.0", "100.0", "100.0", "-"]
+    assert rows[3][:6] == ["litert fp32 (INVALID)", "2", "40.0", "40.0", "40.0", "0.40"]
+
+
+def test_every_reason_is_said(results: list[Result]) -> None:
+    text = result_markdown(results)
+    assert "litert fp32, 2 threads, INVALID: 9 timed steps" in text
+    assert "onnx fp32, 2 threads, skipped: no toolkit" in text
+
+
+def test_the_tables_fit_a_terminal_of_80_columns(results: list[Result]) -> None:
+    console = Console(file=StringIO(), width=80)
+    print_results(results, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "INVALID" in text
+
+
+def test_the_page_holds_everything_and_fetches_nothing(results: list[Result]) -> None:
+    page = Page(result_page(results))
+    assert page.tags.count("table") == len(RESULT_TABLES)
+    assert page.tags.count("img") == 4
+    assert page.sources
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    assert "no toolkit" in page.text
+    assert "c" * 40 in page.text
+
+
+def test_a_name_in_a_page_is_text_and_no_markup(make_result: MakeResult) -> None:
+    page = Page(result_page([make_result(note="<script>alert(1)</script>")]))
+    assert "script" not in page.tags
+    assert "<script>" in page.text
+
+
+def test_the_same_results_give_the_same_page(results: list[Result]) -> None:
+    assert result_page(results) == result_page(results)
+
+
+def test_a_running_median_keeps_level_and_order() -> None:
+    x, y = running_median([1.0] * 1000 + [2.0] * 1000)
+    assert len(x) == len(y) == 400
+    assert x == sorted(x)
+    assert y == sorted(y)
+    assert (y[0], y[-1]) == (1.0, 2.0)
