@@ -7,7 +7,7 @@ import sys
 import typer
 
 from benchmarks.compare_command import compare
-from benchmarks.figures_command import make_figures
+from benchmarks.figures.command import make_figures
 from benchmarks.long_command import measure_long
 from benchmarks.peers import peers
 from benchmarks.run_command import run_benchmark

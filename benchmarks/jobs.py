@@ -16,7 +16,7 @@ from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
 from mobilevos.weights import default_checkpoint, default_int8_checkpoint
 
-__all__ = ["CONTESTANTS", "REFERENCE", "Contestant", "Job", "Skipped", "Workload", "prepare"]
+__all__ = ["CONTESTANTS", "REFERENCE", "Contestant", "Job", "Skipped", "Workload", "bundle_folder", "prepare"]
 
 REFERENCE = "eager"
 """The target that all others are compared with."""
@@ -120,6 +120,18 @@ class Skipped:
     reason: str
 
 
+def bundle_folder(folder: Path, target: str, precision: str, workload: Workload) -> Path:
+    """Where the harness keeps a bundle.
+
+    Args:
+        folder: Of all bundles.
+        target: A name of `export.targets.TARGETS`.
+        precision: Of the bundle.
+        workload: The sizes.
+    """
+    return folder / f"{target}-{precision}-{workload.text}"
+
+
 def prepare(
     target: str,
     precision: str,
@@ -164,7 +176,7 @@ def prepare(
             remedy = "`mobilevos calibrate` finds some, and --int8-checkpoint takes them"
             return Skipped(target, precision, f"no weights with ranges for int8: {remedy}")
         source = trained
-    place = folder / f"{contestant.bundle}-{precision}-{workload.text}"
+    place = bundle_folder(folder, contestant.bundle, precision, workload)
     try:
         bundle = _exported(place, source, contestant.bundle, precision, workload, advance)
         if contestant.native and on_host:

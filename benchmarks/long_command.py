@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -20,13 +20,13 @@ from benchmarks.jobs import CONTESTANTS, Job, Skipped, Workload, prepare
 from benchmarks.long_report import GROWTH_HEADERS, SWEEP_HEADERS, growth_rows, long_json, long_page, sweep_rows
 from benchmarks.provenance import provenance
 from benchmarks.run_command import FOLDER, names
-from benchmarks.sweeps import SWEEPS, Point, Sweep, measure_sweep
+from benchmarks.sweeps import SWEEPS, Point, measure_sweep
 from benchmarks.tables import rich_table
 from mobilevos.commands.console import print_line
 from mobilevos.files import atomic_write_text
 from mobilevos.frame_size import parse_size
 
-__all__ = ["measure_long", "track_long_clip"]
+__all__ = ["LongPlan", "measure_long", "measure_sweeps", "track_long_clips"]
 
 _MEMORY_EVERY = 5
 
@@ -50,54 +50,114 @@ def measure_long(
     Exits with 1 if over the long clip memory grew by more than 2 % or the step time by more than 5 %.
     """
     console = Console()
-    chosen = names(targets, tuple(CONTESTANTS), "--targets")
-    wanted = () if sweeps == "none" else names(sweeps, tuple(SWEEPS), "--sweeps")
-
-    def made(target: str, workload: Workload) -> Job | None:
-        with console.status(f"{target} {precision}, {workload.text}: looking for its bundle"):
-            folder = bundles or output / "bundles"
-            job = prepare(target, precision, workload, folder, checkpoint=checkpoint, int8_checkpoint=int8_checkpoint)
-        if isinstance(job, Skipped):
-            console.print(f"skipped: {target} {precision}: {job.reason}", markup=False, highlight=False)
-            return None
-        return job
-
+    plan = LongPlan(
+        targets=names(targets, tuple(CONTESTANTS), "--targets"),
+        precision=precision,
+        frames=frames,
+        clip=Workload(parse_size(size), objects),
+        sweeps=() if sweeps == "none" else names(sweeps, tuple(SWEEPS), "--sweeps"),
+        steps=steps,
+        threads=threads,
+        bundles=bundles or output / "bundles",
+        checkpoint=checkpoint,
+        int8_checkpoint=int8_checkpoint,
+    )
     output.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output, prefix=".long-") as temporary:
-        folder = Path(temporary)
-        workload = Workload(parse_size(size), objects)
-        runs = {}
-        for target in chosen if frames else ():
-            if job := made(target, workload):
-                runs[job.name] = track_long_clip(job, folder / job.name, frames, threads, console)
-        found = {}
-        for name in wanted:
-            sweep = SWEEPS[name]
-            jobs = [
-                (label, job)
-                for target in chosen
-                for label, workload in sweep.workloads.items()
-                if (job := made(target, workload))
-            ]
-            if jobs:
-                found[name] = _sweep(sweep, jobs, folder / name, threads, steps, console)
+    with TemporaryDirectory(dir=output, prefix=".long-") as folder:
+        runs = track_long_clips(plan, Path(folder), console)
+        found = measure_sweeps(plan, Path(folder), console)
     facts = {"frames": frames, "size": size, "objects": objects, "threads": threads, **provenance(Host().describe())}
     _report(runs, found, facts, output, console)
 
 
-def track_long_clip(job: Job, folder: Path, frames: int, threads: int, console: Console) -> LongRun:
-    """One job on a synthetic clip from end to end, behind a progress bar.
+@dataclass(frozen=True)
+class LongPlan:
+    """What is to be measured.
+
+    Attributes:
+        targets: Names of `benchmarks.jobs.CONTESTANTS`.
+        precision: Of their bundles.
+        frames: Of the long clip; 0 for none.
+        clip: Its sizes.
+        sweeps: Names of `benchmarks.sweeps.SWEEPS`.
+        steps: Timed steps of each size of a sweep.
+        threads: CPU threads of every engine.
+        bundles: Folder of the bundles.
+        checkpoint: The network; None for the shipped student.
+        int8_checkpoint: The network with ranges; None for the shipped one.
+    """
+
+    targets: tuple[str, ...]
+    precision: str
+    frames: int
+    clip: Workload
+    sweeps: tuple[str, ...]
+    steps: int
+    threads: int
+    bundles: Path
+    checkpoint: Path | None = None
+    int8_checkpoint: Path | None = None
+
+    def job(self, target: str, workload: Workload, console: Console) -> Job | None:
+        """A target at some sizes; None, and a line, where it cannot be measured."""
+        with console.status(f"{target} {self.precision}, {workload.text}: looking for its bundle"):
+            job = prepare(
+                target,
+                self.precision,
+                workload,
+                self.bundles,
+                checkpoint=self.checkpoint,
+                int8_checkpoint=self.int8_checkpoint,
+            )
+        if isinstance(job, Skipped):
+            text = f"skipped: {target} {self.precision}: {job.reason}"
+            console.print(text, markup=False, highlight=False)
+            return None
+        return job
+
+
+def track_long_clips(plan: LongPlan, folder: Path, console: Console) -> dict[str, LongRun]:
+    """The long clip with each target, by the job's name.
 
     Args:
-        job: What to run.
-        folder: Of the clip and the records.
-        frames: Of the clip.
-        threads: CPU threads.
-        console: For the bar.
+        plan: What is to be measured.
+        folder: Of clips and records, which may be removed then.
+        console: For the progress bars.
 
     Raises:
         InputError: The clip is too short, or a process ended.
     """
+    chosen = plan.targets if plan.frames else ()
+    jobs = [job for target in chosen if (job := plan.job(target, plan.clip, console))]
+    return {job.name: _track_long_clip(job, folder / job.name, plan.frames, plan.threads, console) for job in jobs}
+
+
+def measure_sweeps(plan: LongPlan, folder: Path, console: Console) -> dict[str, list[Point]]:
+    """Every size of each sweep with each target, by the sweep's name; see `track_long_clips`."""
+    found = {}
+    for name in plan.sweeps:
+        sweep = SWEEPS[name]
+        jobs = [
+            (label, job)
+            for target in plan.targets
+            for label, workload in sweep.workloads.items()
+            if (job := plan.job(target, workload, console))
+        ]
+        if jobs:
+            with Progress(console=console, transient=True) as progress:
+                task = progress.add_task(f"cost of {name}", total=None)
+                found[name] = measure_sweep(
+                    sweep,
+                    jobs,
+                    folder / name,
+                    threads=plan.threads,
+                    steps=plan.steps,
+                    watch=lambda progress=progress, task=task: progress.advance(task),  # type: ignore[misc]
+                )
+    return found
+
+
+def _track_long_clip(job: Job, folder: Path, frames: int, threads: int, console: Console) -> LongRun:
     clip = synthetic_clip(frames, job.workload.size, job.workload.objects)
     raw = write_clip(folder / "clip", clip.frames, {0: clip.first_mask}, _MEMORY_EVERY)
     with Progress(console=console, transient=True) as progress:
@@ -110,14 +170,6 @@ def track_long_clip(job: Job, folder: Path, frames: int, threads: int, console: 
             _MEMORY_EVERY,
             advance=lambda: progress.advance(task),
         )
-
-
-def _sweep(
-    sweep: Sweep, jobs: Sequence[tuple[str, Job]], folder: Path, threads: int, steps: int, console: Console
-) -> list[Point]:
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"cost of {sweep.name}", total=None)
-        return measure_sweep(sweep, jobs, folder, threads=threads, steps=steps, watch=lambda: progress.advance(task))
 
 
 def _report(

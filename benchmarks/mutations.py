@@ -32,7 +32,7 @@ from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
 from mobilevos.weights import default_checkpoint
 
-__all__ = ["OUTCOMES", "Results", "accidents", "attacks", "main", "to_json", "to_markdown", "to_table"]
+__all__ = ["OUTCOMES", "Results", "accidents", "attacks", "damage_target", "main", "to_json", "to_markdown", "to_table"]
 
 SIZE = (64, 96)
 
@@ -118,7 +118,7 @@ def _rows(all_results: Sequence[Results]) -> list[list[str]]:
 
 
 def to_markdown(all_results: Sequence[Results]) -> str:
-    """For the README."""
+    """For documents."""
     return markdown_table(_HEADERS, _rows(all_results))
 
 
@@ -175,10 +175,8 @@ def mutations(
         raise InputError(f"no target named {target!r}", expected=f"all, {', '.join(TARGETS)}")
     console, all_results = Console(), []
     for name in TARGETS if target == "all" else (target,):
-        with console.status(f"exporting to {name}, unless a current bundle is there"):
-            source = checkpoint or default_checkpoint()
-            bundle, _ = ensure_bundle(output / name, source, SIZE, objects=1, target=name)
-        all_results += _both_regimes(name, bundle.folder, (count, attacked), seed, console)
+        source = checkpoint or default_checkpoint()
+        all_results += damage_target(name, source, output / name, (count, attacked), seed, console)
     console.print(to_table(all_results))
     atomic_write_text(output / "mutations.md", to_markdown(all_results))
     if json_file is not None:
@@ -189,9 +187,23 @@ def mutations(
         raise typer.Exit(1)
 
 
-def _both_regimes(target: str, source: Path, counts: tuple[int, int], seed: int, console: Console) -> list[Results]:
-    with TemporaryDirectory() as folder, Progress(console=console, transient=True) as bar:
-        mutants = Mutants(source, Path(folder) / "bundle")
+def damage_target(
+    target: str, checkpoint: Path, folder: Path, counts: tuple[int, int], seed: int, console: Console
+) -> list[Results]:
+    """Both regimes of one target, on a small bundle.
+
+    Args:
+        target: A name of `TARGETS`.
+        checkpoint: The network.
+        folder: Of the good bundle, which is exported where it is missing.
+        counts: Accidents and attacks.
+        seed: Of the damage.
+        console: For the progress bar.
+    """
+    with console.status(f"exporting to {target}, unless a current bundle is there"):
+        source, _ = ensure_bundle(folder, checkpoint, SIZE, objects=1, target=target)
+    with TemporaryDirectory() as damaged, Progress(console=console, transient=True) as bar:
+        mutants = Mutants(source.folder, Path(damaged) / "bundle")
         task = bar.add_task(target, total=sum(counts))
         regimes = zip((accidents, attacks), counts, strict=True)
         return [regime(target, mutants, count, seed, lambda: bar.advance(task)) for regime, count in regimes]

@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter_ns
@@ -25,7 +25,9 @@ from rich.progress import track as progress
 from torch import Tensor, nn
 
 from benchmarks.bundles import ensure_bundle
+from benchmarks.jobs import Workload, bundle_folder
 from benchmarks.machine import describe_machine
+from benchmarks.run_command import names
 from benchmarks.tables import rich_table
 from export.activations import record_activations
 from export.executorch_backends import quiet_lowering
@@ -41,7 +43,7 @@ from mobilevos.model.components import build_components
 from mobilevos.toolkit_noise import import_litert_torch, quiet_imports
 from mobilevos.weights import default_checkpoint
 
-__all__ = ["PLAIN", "Comparison", "compare", "main"]
+__all__ = ["PLAIN", "Comparison", "compare", "compare_targets", "main"]
 
 Call = Callable[[], object]
 _WARM_UPS = 3
@@ -144,6 +146,40 @@ def compare(bundle: Call, plain: Call, turns: int) -> Comparison:
     return Comparison(statistics.median(first), statistics.median(second), ratio, turns)
 
 
+def compare_targets(
+    checkpoint: Path,
+    targets: Sequence[str],
+    size: tuple[int, int],
+    turns: int,
+    threads: int,
+    bundles: Path,
+    console: Console,
+) -> dict[str, Comparison]:
+    """The fused step of each target's bundle beside the plain conversion.
+
+    Args:
+        checkpoint: The network.
+        targets: Names of `PLAIN`.
+        size: Height and width of the padded frame.
+        turns: Timed calls of each.
+        threads: Of every runtime.
+        bundles: Folder of the bundles; what is missing is exported.
+        console: For the progress bar.
+    """
+    network = load_network(checkpoint)
+    activations = record_activations(EagerEngine(network), network.dimensions(*size, 2, 1))["segment"][0]
+    results: dict[str, Comparison] = {}
+    for name in progress(targets, "targets", console=console, transient=True):
+        folder = bundle_folder(bundles, name, "fp32", Workload(size))
+        bundle, _ = ensure_bundle(folder, checkpoint, size, objects=1, target=name)
+        engine = engine_class(TARGETS[name].engine)(bundle, threads=threads)
+        module = build_components(load_network(checkpoint))["segment"]
+        inputs = tuple(torch.from_numpy(array).clone(memory_format=torch.contiguous_format) for array in activations)
+        other = PLAIN[name](module, inputs, threads)
+        results[name] = compare(lambda engine=engine: engine.segment(*activations), other, turns)  # type: ignore[misc]
+    return results
+
+
 def _milliseconds(call: Call) -> float:
     start = perf_counter_ns()
     call()
@@ -161,18 +197,8 @@ def plain(
 ) -> None:
     """Compare the fused step of each bundle with the plain conversion of the same module by the same toolkit."""
     console = Console()
-    source, frame_size = checkpoint or default_checkpoint(), parse_size(size)
-    network = load_network(source)
-    activations = record_activations(EagerEngine(network), network.dimensions(*frame_size, 2, 1))["segment"][0]
-    results: dict[str, Comparison] = {}
-    names = [name for name in PLAIN if name in targets.split(",")]
-    for name in progress(names, "targets", console=console, transient=True):
-        bundle, _ = ensure_bundle(output / name / "fp32", source, frame_size, objects=1, target=name)
-        engine = engine_class(TARGETS[name].engine)(bundle, threads=threads)
-        module = build_components(load_network(source))["segment"]
-        inputs = tuple(torch.from_numpy(array).clone(memory_format=torch.contiguous_format) for array in activations)
-        other = PLAIN[name](module, inputs, threads)
-        results[name] = compare(lambda engine=engine: engine.segment(*activations), other, turns)  # type: ignore[misc]
+    source, chosen = checkpoint or default_checkpoint(), names(targets, tuple(PLAIN), "--targets")
+    results = compare_targets(source, chosen, parse_size(size), turns, threads, output / "bundles", console)
     rows = [(name, f"{one.bundle_ms:.1f}", f"{one.plain_ms:.1f}", f"{one.ratio:.2f}") for name, one in results.items()]
     title = f"fused step at {size}, {turns} calls in turn, {threads} threads"
     console.print(rich_table(title, ("target", "bundle, ms", "plain, ms", "ratio"), rows))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf, isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from export.quantization.placement import PlacementReport
 from export.quantization.sensitivity import Sensitivity
@@ -14,46 +14,34 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_layers", "placement_picture", "sensitivity_picture"]
+__all__ = ["placement_picture", "sensitivity_picture"]
 
 _STYLES = ("-o", "-s", "-^", "-d", "-v")
 """Lines of the bundles, told apart without colour too."""
 
 
 def placement_picture(report: PlacementReport) -> bytes:
-    """SQNR of every layer in the network's order, a line for each bundle."""
-    lines: dict[str, Mapping[str, float | None]] = {
-        bundle.name: {name: one.sqnr_db for name, one in bundle.layers.items()} for bundle in report.bundles
-    }
-    if report.reference:
-        lines["int8 reference"] = report.reference
-    return draw_layers(report.layers, lines, "SQNR of each layer beside float32", "dB")
+    """SQNR of every layer in the network's order, a line for each bundle; below, how far from the reference. A PNG.
 
-
-def draw_layers(layers: Sequence[str], lines: Mapping[str, Mapping[str, float | None]], title: str, unit: str) -> bytes:
-    """A line for each series over the layers.
-
-    Args:
-        layers: Along the horizontal axis.
-        lines: By name, each layer's value; None, infinity and layers left out leave a gap.
-        title: Of the figure.
-        unit: Of the values.
-
-    Returns:
-        A PNG.
+    A layer that a bundle does not have, or whose SQNR is infinite, leaves a gap.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(7.0, 0.19 * len(layers)), 6), layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title, fontsize="medium")
-    for number, (name, values) in enumerate(lines.items()):
-        heights = [_drawable(values.get(layer)) for layer in layers]
-        if name == "int8 reference":
-            axes.plot(heights, "k:", linewidth=1, label=name)
-        else:
-            axes.plot(heights, _STYLES[number % len(_STYLES)], markersize=3, linewidth=1, label=name)
-    _label(axes, layers, unit)
+    reference, layers = report.reference, report.layers
+    figure = Figure(figsize=(max(7.0, 0.19 * len(layers)), 7), layout="constrained")
+    above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    above.set_title("SQNR of each layer beside float32", fontsize="medium")
+    for number, bundle in enumerate(report.bundles):
+        style: dict[str, Any] = {"markersize": 3, "linewidth": 1, "label": bundle.name}
+        own = [_drawable(one.sqnr_db if (one := bundle.layers.get(layer)) else None) for layer in layers]
+        above.plot(own, _STYLES[number % len(_STYLES)], **style)
+        if reference:
+            differences = [value - _drawable(reference.get(layer)) for value, layer in zip(own, layers, strict=True)]
+            below.plot(differences, _STYLES[number % len(_STYLES)], **style)
+    if reference:
+        above.plot([_drawable(reference.get(layer)) for layer in layers], "k:", linewidth=1, label="int8 reference")
+    _label(above, layers, "dB")
+    _label(below, layers, "dB from the\nint8 reference")
     return _png(figure)
 
 
