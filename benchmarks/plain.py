@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Annotated, Any
@@ -27,12 +28,16 @@ from torch import Tensor, nn
 from benchmarks.bundles import ensure_bundle
 from benchmarks.jobs import Workload, bundle_folder
 from benchmarks.machine import describe_machine
-from benchmarks.run_command import names
+from benchmarks.noise import Interval, median_interval
+from benchmarks.run_command import FOLDER, names
 from benchmarks.tables import rich_table
 from export.activations import record_activations
 from export.executorch_backends import quiet_lowering
+from export.measurement import call_component
 from export.targets import TARGETS
+from mobilevos.commands.console import print_line
 from mobilevos.commands.entry import run
+from mobilevos.contract import COMPONENTS
 from mobilevos.engines import engine_class
 from mobilevos.engines.eager import EagerEngine
 from mobilevos.engines.native_stderr import capture_native_stderr
@@ -123,60 +128,73 @@ Core ML is missing: it does not run on every host, and its interpreter's time sa
 
 @dataclass(frozen=True)
 class Comparison:
-    """A bundle beside the plain conversion.
+    """A bundle's component beside the plain conversion of the same module.
 
     Attributes:
-        bundle_ms: Median time of the bundle's component, in milliseconds.
+        bundle_ms: Median time of the bundle's, in milliseconds.
         plain_ms: The same for the plain conversion.
-        ratio: Median over the turns of the first to the second.
-        turns: How often both were timed.
+        ratio: Median over the turns of the first to the second, with its interval.
     """
 
     bundle_ms: float
     plain_ms: float
-    ratio: float
-    turns: int
+    ratio: Interval
 
 
 def compare(bundle: Call, plain: Call, turns: int) -> Comparison:
-    """Times two calls in turn, so that what disturbs one disturbs both."""
-    times = [(_milliseconds(bundle), _milliseconds(plain)) for _ in range(_WARM_UPS + turns)][_WARM_UPS:]
-    first, second = zip(*times, strict=True)
-    ratio = statistics.median(one / other for one, other in times)
-    return Comparison(statistics.median(first), statistics.median(second), ratio, turns)
+    """Times two calls in turn, so that what disturbs one disturbs both; every other turn runs backwards."""
+    first: list[float] = []
+    second: list[float] = []
+    for turn in range(_WARM_UPS + turns):
+        pair = [(bundle, first), (plain, second)]
+        for call, times in reversed(pair) if turn % 2 else pair:
+            times.append(_milliseconds(call))
+    first, second = first[_WARM_UPS:], second[_WARM_UPS:]
+    ratios = [one / other for one, other in zip(first, second, strict=True)]
+    return Comparison(statistics.median(first), statistics.median(second), median_interval(ratios))
 
 
 def compare_targets(
     checkpoint: Path,
     targets: Sequence[str],
+    components: Sequence[str],
     size: tuple[int, int],
     turns: int,
     threads: int,
     bundles: Path,
     console: Console,
-) -> dict[str, Comparison]:
-    """The fused step of each target's bundle beside the plain conversion.
+) -> dict[str, dict[str, Comparison]]:
+    """Components of each target's bundle beside their plain conversions, on the same real activations.
 
     Args:
         checkpoint: The network.
         targets: Names of `PLAIN`.
+        components: Names of the contract's.
         size: Height and width of the padded frame.
         turns: Timed calls of each.
         threads: Of every runtime.
         bundles: Folder of the bundles; what is missing is exported.
         console: For the progress bar.
+
+    Returns:
+        By target and component.
     """
     network = load_network(checkpoint)
-    activations = record_activations(EagerEngine(network), network.dimensions(*size, 2, 1))["segment"][0]
-    results: dict[str, Comparison] = {}
-    for name in progress(targets, "targets", console=console, transient=True):
-        folder = bundle_folder(bundles, name, "fp32", Workload(size))
-        bundle, _ = ensure_bundle(folder, checkpoint, size, objects=1, target=name)
+    activations = record_activations(EagerEngine(network), network.dimensions(*size, 2, 1))
+    results: dict[str, dict[str, Comparison]] = {}
+    for name in targets:
+        with console.status(f"{name}: looking for its bundle"):
+            folder = bundle_folder(bundles, name, "fp32", Workload(size))
+            bundle, _ = ensure_bundle(folder, checkpoint, size, objects=1, target=name)
         engine = engine_class(TARGETS[name].engine)(bundle, threads=threads)
-        module = build_components(load_network(checkpoint))["segment"]
-        inputs = tuple(torch.from_numpy(array).clone(memory_format=torch.contiguous_format) for array in activations)
-        other = PLAIN[name](module, inputs, threads)
-        results[name] = compare(lambda engine=engine: engine.segment(*activations), other, turns)  # type: ignore[misc]
+        modules = build_components(load_network(checkpoint))
+        results[name] = {}
+        for component in progress(components, name, console=console, transient=True):
+            arrays = activations[component][0]
+            inputs = tuple(torch.from_numpy(array).clone(memory_format=torch.contiguous_format) for array in arrays)
+            plain = PLAIN[name](modules[component], inputs, threads)
+            own = partial(call_component, engine, component, activations)
+            results[name][component] = compare(own, plain, turns)
     return results
 
 
@@ -189,22 +207,38 @@ def _milliseconds(call: Call) -> float:
 @app.command()
 def plain(
     checkpoint: Annotated[Path | None, typer.Option(help="The network; the shipped student by default.")] = None,
-    targets: Annotated[str, typer.Option(metavar="NAMES", help="Comma-separated.")] = ",".join(PLAIN),
+    targets: Annotated[str, typer.Option(metavar="NAMES", help=f"Some of {','.join(PLAIN)}.")] = ",".join(PLAIN),
+    components: Annotated[str, typer.Option(metavar="NAMES", help=f"Some of {','.join(COMPONENTS)}.")] = "segment",
     size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH.")] = "480x864",
-    turns: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 30,
+    turns: Annotated[int, typer.Option(min=3, help="Timed calls of each.")] = 60,
     threads: Annotated[int, typer.Option(min=1, help="Threads of every runtime.")] = 2,
-    output: Annotated[Path, typer.Option(help="Folder of the bundles and the report.")] = Path("build/benchmarks"),
+    output: Annotated[Path, typer.Option(help="Folder of the bundles and the report.")] = FOLDER,
 ) -> None:
-    """Compare the fused step of each bundle with the plain conversion of the same module by the same toolkit."""
-    console = Console()
-    source, chosen = checkpoint or default_checkpoint(), names(targets, tuple(PLAIN), "--targets")
-    results = compare_targets(source, chosen, parse_size(size), turns, threads, output / "bundles", console)
-    rows = [(name, f"{one.bundle_ms:.1f}", f"{one.plain_ms:.1f}", f"{one.ratio:.2f}") for name, one in results.items()]
-    title = f"fused step at {size}, {turns} calls in turn, {threads} threads"
-    console.print(rich_table(title, ("target", "bundle, ms", "plain, ms", "ratio"), rows))
-    report: dict[str, Any] = {"machine": describe_machine(), "size": size, "threads": threads}
-    report["targets"] = {name: asdict(one) for name, one in results.items()}
+    """Compare components of each bundle with the plain conversion of the same modules by the same toolkit."""
+    console, source = Console(), checkpoint or default_checkpoint()
+    chosen = names(targets, tuple(PLAIN), "--targets")
+    parts = names(components, COMPONENTS, "--components")
+    results = compare_targets(source, chosen, parts, parse_size(size), turns, threads, output / "bundles", console)
+    rows = [
+        (
+            name,
+            component,
+            f"{one.bundle_ms:.1f}",
+            f"{one.plain_ms:.1f}",
+            f"{one.ratio.value:.2f}",
+            f"{one.ratio.low:.2f}..{one.ratio.high:.2f}",
+        )
+        for name, of_target in results.items()
+        for component, one in of_target.items()
+    ]
+    headers = ("target", "component", "bundle, ms", "plain, ms", "ratio", "95 %")
+    console.print(rich_table(f"{size}, {turns} calls in turn, {threads} threads", headers, rows, text_columns=2))
+    report: dict[str, Any] = {"machine": describe_machine(), "size": size, "threads": threads, "turns": turns}
+    report["targets"] = {
+        name: {component: asdict(one) for component, one in of_target.items()} for name, of_target in results.items()
+    }
     atomic_write_text(output / "plain.json", json.dumps(report, indent=2) + "\n")
+    print_line(str(output / "plain.json"))
 
 
 def main(argv: list[str] | None = None) -> int:
