@@ -73,6 +73,9 @@ def interleave(
 ) -> None:
     """Lets engines step in turn until each has reached what the protocol asks for, or failed.
 
+    One that has reached it rests, so that a slow engine is not run for as many steps as a fast one needs. The reference
+    goes on beside those that have not.
+
     Args:
         turns: Fresh ones; the first is the reference. One that fails drops out, and the others go on.
         protocol: When to end.
@@ -80,12 +83,12 @@ def interleave(
         watch: Called after each round, e.g. to draw a table.
     """
     backwards = False
-    while any(not one.failure and not one.reached(protocol) for one in turns):
+    while short := [one for one in turns if not one.failure and not one.reached(protocol)]:
         between()
-        for one in reversed(turns) if backwards else turns:
-            if not one.failure:
-                sleep(SETTLE_SECONDS)
-                one.take()
+        taking = short if turns[0] in short or turns[0].failure else [turns[0], *short]
+        for one in reversed(taking) if backwards else taking:
+            sleep(SETTLE_SECONDS)
+            one.take()
         backwards = not backwards
         watch()
     for one in turns:

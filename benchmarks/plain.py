@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 from typing import Annotated, Any
 
 import torch
@@ -26,12 +26,13 @@ from rich.progress import track as progress
 from torch import Tensor, nn
 
 from benchmarks.bundles import ensure_bundle
+from benchmarks.interleaving import SETTLE_SECONDS
 from benchmarks.jobs import Workload, bundle_folder
 from benchmarks.machine import describe_machine
 from benchmarks.noise import Interval, median_interval
 from benchmarks.run_command import FOLDER, names
 from benchmarks.tables import rich_table
-from export.activations import record_activations
+from export.activations import in_c_order, record_activations
 from export.executorch_backends import quiet_lowering
 from export.measurement import call_component
 from export.targets import TARGETS
@@ -180,7 +181,7 @@ def compare_targets(
         By target and component.
     """
     network = load_network(checkpoint)
-    activations = record_activations(EagerEngine(network), network.dimensions(*size, 2, 1))
+    activations = in_c_order(record_activations(EagerEngine(network), network.dimensions(*size, 2, 1)))
     results: dict[str, dict[str, Comparison]] = {}
     for name in targets:
         with console.status(f"{name}: looking for its bundle"):
@@ -190,8 +191,7 @@ def compare_targets(
         modules = build_components(load_network(checkpoint))
         results[name] = {}
         for component in progress(components, name, console=console, transient=True):
-            arrays = activations[component][0]
-            inputs = tuple(torch.from_numpy(array).clone(memory_format=torch.contiguous_format) for array in arrays)
+            inputs = tuple(torch.from_numpy(array) for array in activations[component][0])
             plain = PLAIN[name](modules[component], inputs, threads)
             own = partial(call_component, engine, component, activations)
             results[name][component] = compare(own, plain, turns)
@@ -199,6 +199,7 @@ def compare_targets(
 
 
 def _milliseconds(call: Call) -> float:
+    sleep(SETTLE_SECONDS)
     start = perf_counter_ns()
     call()
     return (perf_counter_ns() - start) / 1e6

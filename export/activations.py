@@ -8,7 +8,7 @@ from mobilevos.contract import EMPTY_BIAS, Dimensions
 from mobilevos.data.synthetic import SyntheticClip
 from mobilevos.engines.engine import Array, Engine
 
-__all__ = ["Activations", "record_activations"]
+__all__ = ["Activations", "in_c_order", "record_activations"]
 
 Activations = dict[str, tuple[tuple[Array, ...], tuple[Array, ...]]]
 """Inputs and outputs of each component, in the contract's order."""
@@ -55,3 +55,12 @@ def record_activations(engine: Engine, dimensions: Dimensions, seed: int = 0) ->
 
 def _image(frame: np.ndarray) -> Array:
     return np.ascontiguousarray(frame.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+
+
+def in_c_order(activations: Activations) -> Activations:
+    """The same in C order, as an engine's own outputs are. PyTorch's are channels-last, and it is fastest on those."""
+
+    def ordered(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(np.ascontiguousarray(array) for array in arrays)
+
+    return {name: (ordered(inputs), ordered(outputs)) for name, (inputs, outputs) in activations.items()}

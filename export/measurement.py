@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from export.activations import Activations
+from export.activations import Activations, in_c_order
 from export.parity import GATES, Difference, compare
 from export.report import ComponentReport, Measured
 from export.targets import ComponentArtefact
@@ -45,12 +45,12 @@ def measure(
     Raises:
         InputError: A component's numbers are further off than its precision explains.
     """
-    reports = {}
+    reports, own = {}, in_c_order(activations)
     for name, artefact in artefacts.items():
         expected = activations[_without_state(name)][1]
-        difference = _difference(name, expected, call_component(engine, name, activations), precision)
+        difference = _difference(name, expected, call_component(engine, name, own), precision)
         eager_ms, latency_ms = _time_in_turn(
-            partial(call_component, reference, name, activations), partial(call_component, engine, name, activations)
+            partial(call_component, reference, name, activations), partial(call_component, engine, name, own)
         )
         measured = Measured(difference, latency_ms, eager_ms)
         reports[name] = ComponentReport(artefact.operators, artefact.size_bytes, measured)

@@ -31,7 +31,7 @@ FIGURES = {figure.name: figure for figure in (SPEED, GROWTH, SIZES, PLAIN_CONVER
 
 def make_figures(
     only: Annotated[str, typer.Option(metavar="NAMES", help=f"Some of {','.join(FIGURES)}.")] = ",".join(FIGURES),
-    full: Annotated[bool, typer.Option("--full/--quick", help="The protocol of the table of speed.")] = True,
+    full: Annotated[bool, typer.Option("--full/--quick", help="The protocol of the table of speed.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of every engine.")] = 2,
     mutants: Annotated[int, typer.Option(min=1, help="Damaged bundles of each target, twice.")] = 1000,
     output: Annotated[Path, typer.Option(help="Folder of bundles and reports.")] = FOLDER,

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.protocol import FULL, Protocol
+from benchmarks.protocol import QUICK, Protocol
 
 __all__ = ["SIZE", "Content", "Figure", "Measurement", "Setting", "wrapped"]
 
@@ -36,7 +36,7 @@ class Setting:
     output: Path
     console: Console
     threads: int = 2
-    protocol: Protocol = FULL
+    protocol: Protocol = QUICK
     mutants: int = 1000
 
     @property

@@ -42,6 +42,20 @@ def test_each_makes_the_same_steps_in_turn_until_the_protocol_is_reached(
     assert len(ratios(turns[1].steps, turns[0].steps)) == 10
 
 
+def test_one_that_has_reached_it_rests_and_the_reference_goes_on(
+    turns_of: Callable[[str, ClipFolder], Turns], raw_clip: ClipFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [turns_of(name, raw_clip) for name in ("reference", "early", "late")]
+    late = turns[2]
+    reached = Turns.reached
+    monkeypatch.setattr(
+        Turns, "reached", lambda one, protocol: reached(one, protocol) and (one is not late or len(late.steps) > 20)
+    )
+    interleave(turns, PROTOCOL)
+    assert [len(one.steps) for one in turns] == [21, 13, 21]
+    assert len(ratios(late.steps, turns[0].steps)) == sum(step.timed for step in late.steps)
+
+
 def test_one_that_fails_drops_out_and_the_others_go_on(
     turns_of: Callable[[str, ClipFolder], Turns], raw_clip: ClipFolder, tmp_path: Path
 ) -> None:
