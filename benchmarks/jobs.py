@@ -22,6 +22,10 @@ REFERENCE = "eager"
 """The target that all others are compared with."""
 
 
+_LOOP = ("segment", "encode_memory")
+"""What tracking a clip runs, as long as the object count is the bundle's."""
+
+
 @dataclass(frozen=True)
 class Contestant:
     """A name of `--targets`.
@@ -85,7 +89,7 @@ class Job:
         workload: The sizes that it was made for.
         checkpoint: The network.
         bundle: What the engine runs; None for the engines of PyTorch.
-        model_bytes: Size of the weights' file, or of the file that holds the fused step.
+        model_bytes: Size of the weights' file, or of the files that hold what the loop runs.
     """
 
     target: str
@@ -186,8 +190,8 @@ def prepare(
         return Skipped(target, precision, str(error))
     if bundle.not_executed:
         return Skipped(target, precision, bundle.not_executed)
-    artefact, _ = bundle.artefact("segment")
-    return Job(target, precision, workload, source, place, artefact.stat().st_size)
+    opened = {bundle.artefact(component)[0] for component in _LOOP}
+    return Job(target, precision, workload, source, place, sum(path.stat().st_size for path in opened))
 
 
 def _exported(

@@ -77,7 +77,8 @@ def growth_plot(runs: Mapping[str, LongRun]) -> bytes:
         colour = COLOURS[place % len(COLOURS)]
         top.plot(*running_median([step.step_ms for step in run.steps]), color=colour, linewidth=1, label=name)
         bottom.plot([step.rss_bytes / 1e6 for step in run.steps], color=colour, linewidth=1.2)
-    top.set(ylabel="step, ms", ylim=(0, None))
+    slow = max(float(np.percentile([step.step_ms for step in run.steps], 99)) for run in runs.values())
+    top.set(ylabel="step, ms", ylim=(0, 1.5 * slow))  # a machine that once stood still is no curve
     bottom.set(xlabel="frame", ylabel="resident memory, MB", ylim=(0, None))
     plain_axes(top)
     plain_axes(bottom)

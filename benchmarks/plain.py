@@ -191,7 +191,8 @@ def compare_targets(
         modules = build_components(load_network(checkpoint))
         results[name] = {}
         for component in progress(components, name, console=console, transient=True):
-            inputs = tuple(torch.from_numpy(array) for array in activations[component][0])
+            arrays = activations[component][0]
+            inputs = tuple(torch.from_numpy(array).clone(memory_format=torch.contiguous_format) for array in arrays)
             plain = PLAIN[name](modules[component], inputs, threads)
             own = partial(call_component, engine, component, activations)
             results[name][component] = compare(own, plain, turns)

@@ -30,6 +30,7 @@ _WIDTH = 5.6
 _ROW = 0.42  # inches of a row of a horizontal plot
 _HEAD = 1.1
 _POINTS = 400  # of a line: more are not seen
+_MARKERS = {"fp32": "o", "fp16": "s", "int8": "D"}
 _PARTS = {
     "segment": "#3b82f6",
     "encode_query": "#3b82f6",
@@ -128,7 +129,10 @@ def pareto_plot(results: Sequence[Result]) -> bytes:
         front = _front(cost, quality)
         axes.plot([cost[k] for k in front], [quality[k] for k in front], color=GREY, linewidth=0.8, zorder=1)
         for place, one in enumerate(results):
-            axes.scatter(cost[place], quality[place], s=36, color=_colour(place), zorder=2, label=one.name)
+            marker = _MARKERS.get(one.precision, "o")
+            axes.scatter(
+                cost[place], quality[place], s=36, color=_colour(place), marker=marker, zorder=2, label=one.name
+            )
         axes.set(xlabel=label, xlim=(0, 1.1 * max(cost)))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.ticklabel_format(axis="y", useOffset=False)

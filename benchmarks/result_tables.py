@@ -21,7 +21,7 @@ _MISSING = "-"
 _LEGEND = (
     "ratio: median of the steps' ratios to eager fp32 on the same frame in the same round; drift: of the step time, "
     "from the start to the end; IoU: with the masks of eager fp32; memory: peak PSS; size: of the weights, or of the "
-    "program with them"
+    "programs that the loop runs, with them"
 )
 
 

@@ -155,7 +155,7 @@ class Result:
         ratio: Median ratio of its steps to the reference's, with its interval; None where there is no reference.
         peak_rss_bytes: Largest resident memory.
         peak_pss_bytes: Largest PSS; None where the kernel does not say.
-        model_bytes: Size of its weights, or of its program with them.
+        model_bytes: Size of its weights, or of the programs that the loop runs, with them.
         work: None if it did not run.
         quality: None if no clip was tracked to its end.
         series: Every timed step.

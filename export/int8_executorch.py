@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from pathlib import Path
 
 from torch import fx
@@ -12,6 +11,7 @@ from export.lowering import lower
 from export.targets import Advance, BuildRequest, ComponentArtefact, NoOptions
 from mobilevos.quantization.program import QuantizedNetwork
 from mobilevos.quantization.sites import operator_of
+from mobilevos.toolkit_noise import copy_graph
 
 __all__ = ["build_int8", "with_own_conversions"]
 
@@ -55,7 +55,7 @@ def with_own_conversions(program: fx.GraphModule) -> fx.GraphModule:
     Args:
         program: Left as it is.
     """
-    changed = deepcopy(program)
+    changed = copy_graph(program)
     for node in list(changed.graph.nodes):
         if operator_of(node) == "dequantize_per_tensor":
             for user in list(node.users)[1:]:

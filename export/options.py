@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from mobilevos.quantization.specification import Observer
+from mobilevos.quantization.specification import DEFAULT_OBSERVER, Observer
 
 __all__ = ["FOLDER", "CommonOptions", "take", "with_options"]
 
@@ -45,7 +45,7 @@ class CommonOptions:
     calibration_frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of it to look at.")] = 64
     observer: Annotated[
         str, typer.Option(metavar="|".join(Observer), help="How a range is found from what was seen.")
-    ] = Observer.MINMAX.value
+    ] = DEFAULT_OBSERVER.value
     keep_float: Annotated[
         str, typer.Option(metavar="LAYERS", help="For int8: layers to keep in float, e.g. decoder.head,decoder.to4.")
     ] = ""

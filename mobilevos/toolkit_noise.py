@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import warnings
 from typing import Any
+
+from torch.fx import GraphModule
 
 from mobilevos.engines.native_stderr import capture_native_stderr
 from mobilevos.torchvision_guard import import_torchvision
 
-__all__ = ["import_litert_torch", "quiet_imports"]
+__all__ = ["copy_graph", "import_litert_torch", "quiet_imports"]
 
 
 def quiet_imports() -> None:
@@ -35,3 +39,10 @@ def import_litert_torch() -> Any:
     with capture_native_stderr():
         import litert_torch
     return litert_torch
+
+
+def copy_graph(program: GraphModule) -> GraphModule:
+    """A deep copy of a program. While PyTorch copies what it returns, it warns of the end of a class of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return copy.deepcopy(program)

@@ -62,11 +62,11 @@ def markdown(content: Content) -> str:
         ]
         for target, long in content["long"].items()
     ]
-    costs = [f"a {SWEEPS[name].unit}, ms" for name in sweeps]
+    costs = [f"{SWEEPS[name].unit}, ms" for name in sweeps]
     table = markdown_table((f"{content['frames']:,} frames", "memory", "time", *costs), rows)
     text = (
         "Memory: resident at the end over that after the first hundred frames. Time: a step's at the end over that at "
-        "the start, both relative to a young process beside it. Then what one more costs at 480x864 and "
+        "the start, both relative to a young process beside it. Then what one more costs, at 480x864 and "
         f"{content['threads']} threads: the slope over 1 to 8 objects, 240p to 720p, 2 to 8 memory frames (of "
         "`read_memory` alone)."
     )

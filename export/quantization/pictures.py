@@ -41,7 +41,7 @@ def placement_picture(report: PlacementReport) -> bytes:
     if reference:
         above.plot([_drawable(reference.get(layer)) for layer in layers], "k:", linewidth=1, label="int8 reference")
     _label(above, layers, "dB")
-    _label(below, layers, "dB from the\nint8 reference")
+    _label(below, layers, "dB from the\nint8 reference", legend=False)
     return _png(figure)
 
 
@@ -49,12 +49,13 @@ def _drawable(value: float | None) -> float:
     return value if value is not None and isfinite(value) and abs(value) < inf else float("nan")
 
 
-def _label(axes: Axes, layers: Sequence[str], unit: str) -> None:
+def _label(axes: Axes, layers: Sequence[str], unit: str, *, legend: bool = True) -> None:
     axes.set_xticks(range(len(layers)), layers, rotation=90, fontsize=6)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     axes.set_ylabel(unit)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize="small")
+    if legend:
+        axes.legend(fontsize="small")
 
 
 def _png(figure: Figure) -> bytes:

@@ -24,7 +24,7 @@ from mobilevos.data.sequence import Sequence
 from mobilevos.errors import InputError
 from mobilevos.evaluation import DatasetScore
 from mobilevos.files import atomic_write_bytes
-from mobilevos.quantization.specification import Observer
+from mobilevos.quantization.specification import DEFAULT_OBSERVER, Observer
 
 __all__ = ["sensitivity"]
 
@@ -40,7 +40,7 @@ def sensitivity(
     calibration_frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of it to look at.")] = 64,
     observer: Annotated[
         str, typer.Option(metavar="|".join(Observer), help="How a range is found from what was seen.")
-    ] = Observer.MINMAX.value,
+    ] = DEFAULT_OBSERVER.value,
     frames: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A DAVIS tree or images to measure on; those of --calibration by default."),

@@ -11,7 +11,7 @@ from mobilevos.commands.console import counted, frame_progress, print_line
 from mobilevos.commands.outputs import check_outputs
 from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
-from mobilevos.quantization.specification import Observer, Specification
+from mobilevos.quantization.specification import DEFAULT_OBSERVER, Observer, Specification
 from mobilevos.weights import default_checkpoint
 
 __all__ = ["EXAMPLES", "calibrate"]
@@ -31,7 +31,7 @@ def calibrate(
     ] = None,
     observer: Annotated[
         str, typer.Option(metavar="|".join(Observer), help="How a range is found from what was seen.")
-    ] = Observer.MSE.value,
+    ] = DEFAULT_OBSERVER.value,
     count: Annotated[int, typer.Option(min=1, metavar="N", help="Frames to look at.")] = 64,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH to which they are resized.")] = "480x864",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,

@@ -49,8 +49,8 @@ def save_network(
         overwrite: Whether an existing file may be replaced.
 
     Raises:
-        InputError: The file cannot be written, or a number is not finite (in float16 where `half`): no such file could
-            be loaded again.
+        InputError: The file cannot be written, or a number is not finite, as it is stored: no such file could be loaded
+            again.
     """
     tensors = {
         name: (tensor.half() if precision == "fp16" and tensor.is_floating_point() else tensor).contiguous()

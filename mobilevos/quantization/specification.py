@@ -11,6 +11,7 @@ from enum import StrEnum
 
 __all__ = [
     "ACTIVATIONS",
+    "DEFAULT_OBSERVER",
     "FLOAT_PARTS",
     "KNOWN_RANGES",
     "WEIGHTS",
@@ -57,6 +58,10 @@ class Observer(StrEnum):
     MOVING_AVERAGE = "moving_average"
     PERCENTILE = "percentile"
     MSE = "mse"
+
+
+DEFAULT_OBSERVER = Observer.MSE
+"""Wherever none is named."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ class Specification:
         float_layers: Layers kept in float beside `FLOAT_PARTS`, by path, e.g. `decoder.head`; all below a path too.
     """
 
-    observer: Observer = Observer.MSE
+    observer: Observer = DEFAULT_OBSERVER
     float_layers: tuple[str, ...] = ()
 
     def float_part(self, layer: str, operator: str) -> FloatPart | None:

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from mobilevos.model.network import NetworkConfig
+from mobilevos.quantization.specification import DEFAULT_OBSERVER
 
 __all__ = [
     "QAT",
@@ -202,7 +203,7 @@ class QuantizationConfig:
     calibration: str = ""
     frames: int = 64
     size: tuple[int, int] = (480, 864)
-    observer: str = "mse"
+    observer: str = DEFAULT_OBSERVER.value
     learning_rate: float = 1e-3
     freeze_at: float = 0.7
     float_layers: list[str] = field(default_factory=list)
