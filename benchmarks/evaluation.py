@@ -85,7 +85,8 @@ def evaluate(
     records = [part.record for part in parts if part.record is not None and part.record.timed]
     complete = len(records) == len(clips) and all(part.masks is not None for part in parts)
     failures = [part.failure for part in parts if part.failure]
-    reasons = failures or list(invalid_reasons(records, complete))
+    skipped = [part.skipped for part in parts if part.skipped][:1]
+    reasons = skipped or failures or list(invalid_reasons(records, complete))
     single = [part.single for part in parts if part.single is not None]
     timing = _timing(records, single) if records else None
     ratios = [ratio for part in parts for ratio in part.ratios]
@@ -95,7 +96,7 @@ def evaluate(
         precision=job.precision,
         threads=facts.threads,
         device=facts.device,
-        status=FAILED if failures else INVALID if reasons else VALID,
+        status=SKIPPED if skipped else FAILED if failures else INVALID if reasons else VALID,
         reasons=reasons,
         note=job.contestant.note,
         clip=facts.clip,

@@ -41,6 +41,7 @@ class Measured:
         masks: Of the first, `[T, H, W]`, uint8, object ids; None without a complete pass.
         ratios: Step times over the reference's, in order; empty where there is no reference.
         failure: Why a part is missing; empty if none is.
+        skipped: Why the device does not run such a job; empty if it does.
     """
 
     job: Job
@@ -49,6 +50,7 @@ class Measured:
     masks: NDArray[np.uint8] | None = None
     ratios: tuple[float, ...] = ()
     failure: str = ""
+    skipped: str = ""
 
 
 class Device(Protocol):

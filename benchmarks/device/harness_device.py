@@ -93,10 +93,10 @@ class AdbDevice:
 
     def _measure(self, job: Job, clip: ClipFolder, options: RunOptions, output: Path, *, components: bool) -> Measured:
         if job.target == REFERENCE:
-            failure = "not run on the phone: its masks are this host's, for the others to be held against"
-            return Measured(job, None, masks=_reference_masks(job, clip), failure=failure)
+            reason = "not run on the phone: its masks are this host's, for the others to be held against"
+            return Measured(job, None, masks=_reference_masks(job, clip), skipped=reason)
         if not job.contestant.native or job.bundle is None:
-            return Measured(job, None, failure="not run on the phone: the C++ runner takes ExecuTorch bundles alone")
+            return Measured(job, None, skipped="not run on the phone: the C++ runner takes ExecuTorch bundles alone")
         whole = DeviceJob(Bundle.open(job.bundle), clip, self.runner, options, cool_down=self.cool_down)
         steps, seconds = -(-options.steps // _COMPONENT_SHARE), options.seconds / _COMPONENT_SHARE
         shorter = replace(whole, options=replace(options, components=True, steps=steps, seconds=seconds))

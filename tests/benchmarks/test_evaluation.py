@@ -47,7 +47,9 @@ def test_every_timed_step_is_kept(make_result: MakeResult) -> None:
     assert result.series.step_ms[0] == 101.0
 
 
-def test_a_short_run_is_invalid_and_a_failed_one_failed(make_record: Callable[..., RunRecord]) -> None:
+def test_a_short_run_is_invalid_a_failed_one_failed_and_one_that_is_not_for_the_device_skipped(
+    make_record: Callable[..., RunRecord],
+) -> None:
     job = Job("eager", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
     clip = synthetic_clip(10, SIZE, objects=1)
     masks = np.zeros((10, *SIZE), np.uint8)
@@ -56,6 +58,8 @@ def test_a_short_run_is_invalid_and_a_failed_one_failed(make_record: Callable[..
     assert len(short.reasons) == 2
     failed = evaluate([Measured(job, None, failure="it broke")], [clip], [None], _facts())
     assert (failed.status, failed.reasons, failed.timing, failed.quality) == ("failed", ["it broke"], None, None)
+    skipped = evaluate([Measured(job, None, masks=masks, skipped="does not run there")], [clip], [masks], _facts())
+    assert (skipped.status, skipped.reasons, skipped.timing) == ("skipped", ["does not run there"], None)
 
 
 def test_j_and_f_and_iou_are_of_the_masks_that_the_run_wrote(make_record: Callable[..., RunRecord]) -> None:

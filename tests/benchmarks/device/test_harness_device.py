@@ -70,7 +70,7 @@ def test_jobs_are_measured_there_and_their_masks_held_against_the_hosts(
     assert eager.masks is not None
     assert executorch.masks is not None
     assert np.mean(eager.masks == executorch.masks) > 0.999
-    assert "ExecuTorch bundles alone" in onnx.failure
+    assert "ExecuTorch bundles alone" in onnx.skipped
     assert device.root.left() == []
 
 
