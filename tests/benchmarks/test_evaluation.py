@@ -47,7 +47,7 @@ def test_every_timed_step_is_kept(make_result: MakeResult) -> None:
     assert result.series.step_ms[0] == 101.0
 
 
-def test_a_short_run_is_invalid_a_failed_one_failed_and_one_that_is_not_for_the_device_skipped(
+def test_a_row_is_invalid_failed_or_skipped(
     make_record: Callable[..., RunRecord],
 ) -> None:
     job = Job("eager", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
