@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from adb_device import LoopbackDevice
 
+from benchmarks.__main__ import main
 from benchmarks.clip_folder import ClipFolder
 from benchmarks.device.failure import DeviceError
 from benchmarks.device.harness_device import AdbDevice
@@ -15,6 +16,7 @@ from benchmarks.device.phone import read_phone
 from benchmarks.device.phone_shell import PhoneShell
 from benchmarks.jobs import Job, Workload
 from benchmarks.protocol import Protocol
+from benchmarks.results import read_results
 from benchmarks.run_command import open_device
 from benchmarks.runner.payload import Payload
 
@@ -71,6 +73,30 @@ def test_jobs_are_measured_there_and_their_masks_held_against_the_hosts(
     assert executorch.masks is not None
     assert np.mean(eager.masks == executorch.masks) > 0.999
     assert "ExecuTorch bundles alone" in onnx.skipped
+    assert device.root.left() == []
+
+
+@pytest.mark.executorch
+@pytest.mark.onnx
+@pytest.mark.runner
+@pytest.mark.slow
+def test_the_command_line_gives_the_same_rows_as_on_a_host(
+    phone: PhoneShell, device: LoopbackDevice, random_checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments = ["--device", f"adb:{phone.serial}", "--targets", "eager,executorch,onnx", "--size", "64x96"]
+    arguments += ["--frames", "8", "--steps", "12", "--seconds", "0", "--threads", "1"]
+    assert main([*arguments, "--checkpoint", str(random_checkpoint), "--output", str(tmp_path)]) == 0
+    eager, executorch, onnx = read_results(tmp_path)
+    assert [one.status for one in (eager, executorch, onnx)] == ["skipped", "INVALID", "skipped"]
+    assert executorch.reasons[0].endswith("and 128 are the least")
+    assert executorch.device == f"adb:{phone.serial}"
+    assert executorch.provenance["machine"]["phone"]["model"] == "Loopback"
+    assert executorch.quality is not None
+    assert executorch.quality.iou_mean is not None
+    assert executorch.quality.iou_mean > 0.99
+    assert executorch.timing is not None
+    assert {"encode_query", "read_memory", "decode"} <= set(executorch.timing.single)
+    assert (tmp_path / "report.html").is_file()
     assert device.root.left() == []
 
 
