@@ -165,6 +165,16 @@ def test_any_mixture_gives_frames_and_masks(seed: int, difficulty: Difficulty, t
     assert set(np.unique(mixed.mask(t))) <= {0, 1, 2}
 
 
+@pytest.mark.parametrize(
+    "difficulty", [Difficulty(occluder=5e-324), Difficulty(occluder=1e-30), Difficulty(scale=5e-324)], ids=str
+)
+def test_what_is_too_small_to_be_seen_is_drawn_without_dividing_by_zero(difficulty: Difficulty) -> None:
+    tiny = clip(difficulty)
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        frames = [tiny.frame(t) for t in (PASS_EVERY - 1, SWELL)]
+    assert all(frame.dtype == np.uint8 for frame in frames)
+
+
 @pytest.mark.parametrize("wrong", [{"speed": 0}, {"scale": 0}, {"exposure": -1}, {"occluder": -1}, {"look_alikes": -1}])
 def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="above 0 and nothing negative"):

@@ -16,6 +16,7 @@ __all__ = ["MovingObject", "Silhouette", "Wave", "draw_object", "paint", "silhou
 _HARMONICS = np.arange(2, 7)
 _AMPLITUDES = np.array([0.2, 0.1, 0.06, 0.04, 0.03])  # of the harmonics, at most, in radii
 _ANGLES = np.linspace(0, tau, 1025)  # at which an outline is evaluated; the nearest one is taken
+_SMALLEST = 1e-3  # radius of an outline, in pixels: less would not be seen, and pixels' places are divided by it
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def silhouette(item: MovingObject, column: float, row: float, t: float) -> Silho
     """The object at frame `t` with its centre at this column and row, in pixels."""
     turn = item.turn(t)
     waves = np.cos(np.outer(_ANGLES - turn, _HARMONICS) + item.phases + item.speeds * t) @ item.amplitudes
-    outline = (item.radius(t) * (1 + waves)).astype(np.float32)
+    outline = np.maximum(item.radius(t) * (1 + waves), _SMALLEST).astype(np.float32)
     half = ceil(float(outline.max()) + 0.3 * item.radius.middle) + 2  # with room for the shadow
     top, left = floor(row) - half, floor(column) - half
     steps = np.arange(2 * half + 2, dtype=np.float32)
