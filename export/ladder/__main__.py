@@ -14,14 +14,11 @@ from export.command import write_json
 from export.ladder.climbing import STAGES, climb
 from export.ladder.report import ladder_table, verdict_text
 from export.ladder.rungs import Ladder
+from export.made_of import network_of
 from mobilevos.bundle import Bundle
 from mobilevos.commands.entry import run
-from mobilevos.errors import InputError
-from mobilevos.files import sha256_of
 from mobilevos.made_here import was_made_here
-from mobilevos.model.checkpoint import load_network
 from mobilevos.model.network import MemoryNetwork
-from mobilevos.weights import default_checkpoint
 
 __all__ = ["app", "main"]
 
@@ -32,7 +29,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def ladder(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.", show_default=False)],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="The checkpoint that it was made of; the shipped student by default.")
+        Path | None, typer.Option(help="That it was made of; the shipped student that fits by default.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the ladder as JSON to this file.")] = None,
 ) -> None:
@@ -45,7 +42,7 @@ def ladder(
     Example: python -m export.ladder build/bundles/onnx
     """
     console, opened = Console(), Bundle.open(bundle)
-    made = _climb(opened, _network(opened, checkpoint or default_checkpoint()), console)
+    made = _climb(opened, network_of([opened], checkpoint), console)
     console.print(ladder_table(made))
     for verdict in made.verdicts:
         assert made.failed is not None
@@ -54,20 +51,6 @@ def ladder(
         write_json(json, made.to_json())
     if made.failed is not None:
         raise typer.Exit(1)
-
-
-def _network(bundle: Bundle, checkpoint: Path) -> MemoryNetwork:
-    """The checkpoint's, which must be the one that the manifest names."""
-    expected, network = bundle.manifest["model"]["checkpoint_sha256"], load_network(checkpoint)
-    found = sha256_of(checkpoint)
-    if found != expected:
-        raise InputError(
-            f"{bundle.folder} was not made of {checkpoint}",
-            expected=f"SHA-256 {str(expected)[:12]}...",
-            found=f"{found[:12]}...",
-            remedy="pass --checkpoint FILE",
-        )
-    return network
 
 
 def _climb(bundle: Bundle, network: MemoryNetwork, console: Console) -> Ladder:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from export.command import write_json
-from export.quantization.made_of import network_of
+from export.made_of import network_of
 from export.quantization.page import placement_page
 from export.quantization.pictures import placement_picture
 from export.quantization.placement import PlacementReport

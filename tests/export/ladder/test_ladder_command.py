@@ -66,7 +66,7 @@ def test_another_checkpoint_is_refused(bundle_of: Callable[[str], Path], capsys:
     assert main([str(bundle_of("torchscript"))]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "was not made of" in line
-    assert "expected SHA-256" in line
+    assert "expected a checkpoint of SHA-256" in line
     assert line.endswith("pass --checkpoint FILE")
 
 

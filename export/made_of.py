@@ -7,7 +7,7 @@ from pathlib import Path
 from mobilevos.bundle import Bundle
 from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
-from mobilevos.model.checkpoint import load_network
+from mobilevos.model.checkpoint import load_network, read_metadata
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.weights import default_checkpoint, default_int8_checkpoint
 
@@ -24,6 +24,8 @@ def network_of(bundles: list[Bundle], checkpoint: Path | None) -> MemoryNetwork:
     Raises:
         InputError: A bundle was made of another checkpoint, or this is none.
     """
+    if checkpoint is not None:
+        read_metadata(checkpoint)  # says in one line what is wrong with a file that is none
     shipped = [path for path in (default_checkpoint(), default_int8_checkpoint()) if path is not None]
     candidates = {sha256_of(path): path for path in ([checkpoint] if checkpoint is not None else shipped)}
     wanted = {str(one.manifest["model"]["checkpoint_sha256"]): one for one in bundles}
