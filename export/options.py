@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from mobilevos.quantization.specification import DEFAULT_OBSERVER, Observer
+from mobilevos.commands.observer_option import ObserverOption
+from mobilevos.quantization.specification import DEFAULT_OBSERVER
 
 __all__ = ["FOLDER", "CommonOptions", "take", "with_options"]
 
@@ -43,9 +44,7 @@ class CommonOptions:
         ),
     ] = None
     calibration_frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of it to look at.")] = 64
-    observer: Annotated[
-        str, typer.Option(metavar="|".join(Observer), help="How a range is found from what was seen.")
-    ] = DEFAULT_OBSERVER.value
+    observer: ObserverOption = DEFAULT_OBSERVER.value
     keep_float: Annotated[
         str, typer.Option(metavar="LAYERS", help="For int8: layers to keep in float, e.g. decoder.head,decoder.to4.")
     ] = ""

@@ -19,12 +19,13 @@ from export.quantization.pictures import sensitivity_picture
 from export.quantization.section import INT8
 from export.quantization.sensitivity_table import sensitivity_table
 from export.quantization.worst_layers import worst_of
+from mobilevos.commands.observer_option import ObserverOption
 from mobilevos.commands.outputs import check_outputs
 from mobilevos.data.sequence import Sequence
 from mobilevos.errors import InputError
 from mobilevos.evaluation import DatasetScore
 from mobilevos.files import atomic_write_bytes
-from mobilevos.quantization.specification import DEFAULT_OBSERVER, Observer
+from mobilevos.quantization.specification import DEFAULT_OBSERVER
 
 __all__ = ["sensitivity"]
 
@@ -38,9 +39,7 @@ def sensitivity(
         typer.Option(metavar="DIR", help="A DAVIS tree or images to find ranges on; the checkpoint's own by default."),
     ] = None,
     calibration_frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames of it to look at.")] = 64,
-    observer: Annotated[
-        str, typer.Option(metavar="|".join(Observer), help="How a range is found from what was seen.")
-    ] = DEFAULT_OBSERVER.value,
+    observer: ObserverOption = DEFAULT_OBSERVER.value,
     frames: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A DAVIS tree or images to measure on; those of --calibration by default."),

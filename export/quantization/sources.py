@@ -13,13 +13,14 @@ from export.options import CommonOptions
 from export.quantization.measuring import measure_on
 from export.quantization.section import INT8
 from export.quantization.worst_layers import read_worst, worst_of
+from mobilevos.commands.observer_option import parse_observer
 from mobilevos.contract import Dimensions
 from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.quantization.calibration import calibrate
 from mobilevos.quantization.calibration_set import open_calibration_set
-from mobilevos.quantization.specification import Observer, Specification
+from mobilevos.quantization.specification import Specification
 from mobilevos.quantization.stored import StoredQuantization, load_stored
 
 __all__ = ["check_quantization_options", "find_quantization"]
@@ -110,7 +111,7 @@ def _find(
     frames = open_calibration_set(options.calibration, options.calibration_frames)
     if frames.warning is not None:
         console.print(f"warning: {frames.warning}", soft_wrap=True, markup=False, highlight=False)
-    specification = Specification(_observer(options.observer), float_layers)
+    specification = Specification(parse_observer(options.observer), float_layers)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("calibrating", total=frames.frames)
@@ -118,13 +119,6 @@ def _find(
             network, dimensions, specification, frames, lambda seen: progress.update(task, completed=seen)
         )
     return StoredQuantization(specification, ranges, frames.description)
-
-
-def _observer(name: str) -> Observer:
-    try:
-        return Observer(name)
-    except ValueError:
-        raise InputError(f"--observer {name[:40]}", expected=" or ".join(Observer)) from None
 
 
 def _float_layers(text: str, network: MemoryNetwork) -> tuple[str, ...]:

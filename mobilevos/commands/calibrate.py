@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from mobilevos.commands.console import counted, frame_progress, print_line
+from mobilevos.commands.observer_option import ObserverOption, parse_observer
 from mobilevos.commands.outputs import check_outputs
-from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
-from mobilevos.quantization.specification import DEFAULT_OBSERVER, Observer, Specification
+from mobilevos.quantization.specification import DEFAULT_OBSERVER, Specification
 from mobilevos.weights import default_checkpoint
 
 __all__ = ["EXAMPLES", "calibrate"]
@@ -29,9 +29,7 @@ def calibrate(
     checkpoint: Annotated[
         Path | None, typer.Option(help="The network; the shipped student when not given.", metavar="FILE")
     ] = None,
-    observer: Annotated[
-        str, typer.Option(metavar="|".join(Observer), help="How a range is found from what was seen.")
-    ] = DEFAULT_OBSERVER.value,
+    observer: ObserverOption = DEFAULT_OBSERVER.value,
     count: Annotated[int, typer.Option(min=1, metavar="N", help="Frames to look at.")] = 64,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH to which they are resized.")] = "480x864",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
@@ -49,7 +47,7 @@ def calibrate(
     from mobilevos.quantization.calibration_set import open_calibration_set
     from mobilevos.quantization.stored import StoredQuantization
 
-    specification = Specification(_observer(observer))
+    specification = Specification(parse_observer(observer))
     calibration = open_calibration_set(frames, count)
     if calibration.warning:
         print_line(f"warning: {calibration.warning}")
@@ -65,10 +63,3 @@ def calibrate(
     }
     save_network(network, output, provenance=provenance, quantization=stored.to_json(), overwrite=overwrite)
     print_line(f"ranges of {counted(len(ranges), 'activation')} from {counted(calibration.frames, 'frame')}: {output}")
-
-
-def _observer(name: str) -> Observer:
-    try:
-        return Observer(name)
-    except ValueError:
-        raise InputError(f"--observer {name}", expected=" or ".join(Observer)) from None

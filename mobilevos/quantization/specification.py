@@ -61,7 +61,7 @@ class Observer(StrEnum):
 
 
 DEFAULT_OBSERVER = Observer.MSE
-"""Wherever none is named."""
+"""Of every command and of a training run."""
 
 
 @dataclass(frozen=True)
