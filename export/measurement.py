@@ -48,7 +48,7 @@ def measure(
     reports, own = {}, in_c_order(activations)
     for name, artefact in artefacts.items():
         expected = activations[_without_state(name)][1]
-        difference = _difference(name, expected, call_component(engine, name, own), precision)
+        difference = _difference(name, expected, call_component(engine, name, activations), precision)
         eager_ms, latency_ms = _time_in_turn(
             partial(call_component, reference, name, activations), partial(call_component, engine, name, own)
         )
