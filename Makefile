@@ -12,7 +12,7 @@ BROKEN := FORCE
 endif
 
 # Of the tests; a file's tests stay together, so that what they share is made once.
-TWO_PROCESSES := -n 2 --dist loadfile
+TWO_PROCESSES := -n 2 --dist loadfile --benchmark-disable
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test test-fast check benchmark clean FORCE

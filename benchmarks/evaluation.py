@@ -216,10 +216,11 @@ def _origin(records: Sequence[RunRecord]) -> dict[str, Any]:
     if not records:
         return {"versions": {}, "bundle_sha256": None, "torch_loaded": None, "affinity": [], "thermal": {}}
     first = records[0]
+    hot = [record.thermal for record in records if record.thermal.get("throttled")]
     return {
         "versions": first.versions,
         "bundle_sha256": first.bundle_sha256,
         "torch_loaded": first.torch_loaded,
         "affinity": first.affinity,
-        "thermal": first.thermal,
+        "thermal": (hot or [first.thermal])[0],
     }

@@ -19,7 +19,7 @@ from benchmarks.host import Host, command_of
 from benchmarks.jobs import CONTESTANTS, Job, Skipped, Workload, prepare
 from benchmarks.long_report import GROWTH_HEADERS, SWEEP_HEADERS, growth_rows, long_json, long_page, sweep_rows
 from benchmarks.provenance import provenance
-from benchmarks.run_command import FOLDER, names
+from benchmarks.run_command import FOLDER, names, one_precision
 from benchmarks.sweeps import SWEEPS, Point, measure_sweep
 from benchmarks.tables import rich_table
 from mobilevos.commands.console import print_line
@@ -52,7 +52,7 @@ def measure_long(
     console = Console()
     plan = LongPlan(
         targets=names(targets, tuple(CONTESTANTS), "--targets"),
-        precision=precision,
+        precision=one_precision(precision),
         frames=frames,
         clip=Workload(parse_size(size), objects),
         sweeps=() if sweeps == "none" else names(sweeps, tuple(SWEEPS), "--sweeps"),

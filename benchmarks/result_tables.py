@@ -133,11 +133,16 @@ def caption(results: Sequence[Result]) -> str:
 
 
 def remarks(results: Sequence[Result]) -> list[str]:
-    """A line for each thing that must be known of a row: why it does not count, what shares its process."""
+    """A line for each thing that must be known of a row: why it does not count, heat, what shares its process."""
     lines = [
         f"{result.name}, {counted(result.threads, 'thread')}, {result.status}: {'; '.join(result.reasons)}"
         for result in results
         if result.reasons
+    ]
+    lines += [
+        f"{result.name}, throttled: {'; '.join(thermal['reasons'])}"
+        for result in results
+        if (thermal := result.provenance.get("thermal") or {}).get("throttled")
     ]
     notes = {(result.name, result.note) for result in results if result.note and result.status != SKIPPED}
     lines += [f"{name}: {note}" for name, note in sorted(notes)]

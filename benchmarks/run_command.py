@@ -26,7 +26,7 @@ from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
 from mobilevos.frame_size import parse_size
 
-__all__ = ["FOLDER", "measure_and_report", "names", "open_device", "run_benchmark"]
+__all__ = ["FOLDER", "measure_and_report", "names", "one_precision", "open_device", "run_benchmark"]
 
 FOLDER = Path("build/benchmarks")
 _PRECISIONS = ("fp32", "fp16", "int8")
@@ -43,6 +43,17 @@ def names(text: str, allowed: Sequence[str], option: str) -> tuple[str, ...]:
         if name not in allowed:
             raise InputError(f"{option} {name[:40]!r}", expected=f"some of {', '.join(allowed)}")
     return chosen
+
+
+def one_precision(text: str) -> str:
+    """The precision of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    if text not in _PRECISIONS:
+        raise InputError(f"--precision {text[:20]!r}", expected=" or ".join(_PRECISIONS))
+    return text
 
 
 def open_device(name: str) -> Device:

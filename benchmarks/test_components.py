@@ -1,6 +1,6 @@
 """pytest-benchmark cases: every component and the whole step, every engine, at 480x864 with one object.
 
-`pytest benchmarks --benchmark-enable` runs them, with `--benchmark-autosave` and `--benchmark-compare` for regression
+`pytest benchmarks` runs them, with `--benchmark-autosave` and `--benchmark-compare` for regression
 tracking; a plain test run does not collect them. `MOBILEVOS_BENCHMARK_SIZE` sets another size.
 """
 

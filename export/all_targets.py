@@ -47,6 +47,9 @@ def add_all_command(app: typer.Typer) -> None:
 
     def export_all(**values: Any) -> None:
         options, console = take(CommonOptions, values), Console()
+        known = dict.fromkeys(precision for target in TARGETS.values() for precision in target.precisions)
+        if options.precision not in known:
+            raise InputError(f"--precision {options.precision[:20]}", expected=" or ".join(known))
         student = Student.load(options, console)
         outcomes = [_export(target, student, options, console) for target in TARGETS.values()]
         console.print(outcome_table(outcomes))

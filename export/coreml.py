@@ -105,7 +105,13 @@ class Options:
 
 
 def build(request: BuildRequest[Options], folder: Path, advance: Advance) -> dict[str, ComponentArtefact]:
-    """See `export.targets.TargetModule`."""
+    """See `export.targets.TargetModule`.
+
+    Raises:
+        InputError: `weights_only`, which is of int8.
+    """
+    if request.options.weights_only:
+        raise InputError(f"--weights-only with --precision {request.precision}", remedy="pass --precision int8")
     half = request.precision == "fp16"
     modules = {name: with_half_weights(one) if half else one for name, one in request.components.items()}
     return write_packages(request, modules, folder, advance)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from torch import fx
 
-from export.executorch import PROGRAM
+from export.executorch import PROGRAM, Options
+from export.executorch_backends import BackendName
 from export.lowering import lower
-from export.targets import Advance, BuildRequest, ComponentArtefact, NoOptions
+from export.targets import Advance, BuildRequest, ComponentArtefact
+from mobilevos.errors import InputError
 from mobilevos.quantization.program import QuantizedNetwork
 from mobilevos.quantization.sites import operator_of
 from mobilevos.toolkit_noise import copy_graph
@@ -17,7 +19,7 @@ __all__ = ["build_int8", "with_own_conversions"]
 
 
 def build_int8(
-    request: BuildRequest[NoOptions], quantized: QuantizedNetwork, folder: Path, advance: Advance
+    request: BuildRequest[Options], quantized: QuantizedNetwork, folder: Path, advance: Advance
 ) -> dict[str, ComponentArtefact]:
     """Writes the quantized programs as one `.pte`; see `export.targets.TargetModule.build`.
 
@@ -28,7 +30,12 @@ def build_int8(
         quantized: For the request's dimensions.
         folder: The bundle to be.
         advance: Called three times.
+
+    Raises:
+        InputError: Another backend than XNNPACK is asked for: how it runs these graphs was not looked at.
     """
+    if (backend := BackendName(request.options.backend)) is not BackendName.XNNPACK:
+        raise InputError(f"--backend {backend} with --precision int8", remedy="leave out one of them")
     inputs = {name: request.inputs(name) for name in quantized.programs}
     programs = {name: with_own_conversions(one) for name, one in quantized.programs.items()}
     program = lower(programs, inputs, advance)

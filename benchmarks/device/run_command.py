@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import Annotated
 
 import numpy as np
@@ -103,10 +100,9 @@ def run_bundle(
     with TemporaryDirectory(prefix="mobilevos-clip-") as folder:
         raw = write_clip(Path(folder) / "clip", fitted.frames, {0: fitted.first_mask}, memory_every)
         job = DeviceJob(opened, raw, runner_from(runner), options, cool_down=rule)
-        with _terminated_as_interrupted():
-            results = on_every_phone(
-                adb, phones, lambda phone, advance: run_on_device(phone, job, place(phone), advance=advance), console
-            )
+        results = on_every_phone(
+            adb, phones, lambda phone, advance: run_on_device(phone, job, place(phone), advance=advance), console
+        )
     _report(results, console)
 
 
@@ -117,30 +113,15 @@ def _choose(adb: Adb, serials: list[str], every_phone: bool) -> dict[str, PhoneS
     return {phone.serial: phone for phone in chosen}
 
 
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Lets a `kill` end the block as Ctrl-C does, so that phones are cleaned up."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _time_litert(
     adb: Adb, phones: dict[str, PhoneShell], job: LitertJob, place: Callable[[PhoneShell], Path], console: Console
 ) -> None:
-    with _terminated_as_interrupted():
-        results = on_every_phone(
-            adb,
-            phones,
-            lambda phone, advance: run_litert_benchmark(phone, job, place(phone) / "litert.json", advance=advance),
-            console,
-        )
+    results = on_every_phone(
+        adb,
+        phones,
+        lambda phone, advance: run_litert_benchmark(phone, job, place(phone) / "litert.json", advance=advance),
+        console,
+    )
     for serial, result in results.items():
         if isinstance(result, InputError):
             continue

@@ -109,8 +109,9 @@ def markdown(content: Content) -> str:
     shares = [f"{one['name']} {100 * one['share_of_limit']:.0f} %" for one in engines if one["share_of_limit"]]
     notes = "".join(f" {name}: {note}." for name, note in content["notes"].items())
     text = (
-        f"At least {content['steps']:,} steps and {content['seconds']:g} s of each engine, {content['threads']} "
-        f"threads of an {content['processor']}, each engine in a process of its own.{notes} An average frame has "
+        f"At least {content['steps']:,} steps and {content['seconds']:g} s of each engine, a quarter of that with each "
+        f"component called alone; {content['threads']} threads of an {content['processor']}, each engine in a process "
+        f"of its own.{notes} An average frame has "
         f"{content['frame_gmacs']:.2f} GMACs, the fused step {content['segment_gmacs']:.2f}. Matrix-product limit in "
         f"float32 {content['limit_gflops']:.0f} GFLOP/s, of which an average frame reaches: {', '.join(shares)}."
     )

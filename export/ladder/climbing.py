@@ -16,6 +16,7 @@ from export.ladder.rungs import Ladder, Rung
 from export.ladder.trace import Trace
 from export.measurement import call_component
 from export.parity import GATES, Difference, compare
+from export.quantization.section import INT8
 from export.targets import TARGETS, Advance
 from mobilevos.bundle import Bundle
 from mobilevos.contract import COMPONENTS
@@ -49,9 +50,14 @@ def climb(
         isolated: Whether the bundle is a stranger's: it runs in a process of its own, and is not bisected.
 
     Raises:
-        InputError: The target's toolkit is missing, or the bundle does not fit its engine or the network.
+        InputError: The target's toolkit is missing, the bundle does not fit its engine or the network, or is in int8.
     """
     _check(bundle, network)
+    if bundle.precision == INT8:
+        raise InputError(
+            f"{bundle.folder} computes in int8, and the ladder's rungs in float",
+            remedy="`python -m export.quantization report` shows each of its layers beside the int8 reference",
+        )
     climber = _Climber(bundle, network, advance, isolated=isolated)
     program = Rung("exported program", "torch.export in core ATen operators, in PyTorch", "fp32", climber.programs())
     converted = climber.converted()

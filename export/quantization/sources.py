@@ -41,6 +41,13 @@ def check_quantization_options(options: CommonOptions) -> None:
     for name, value in given.items():
         if value and options.precision != INT8:
             raise InputError(f"{name} with --precision {options.precision[:20]}", remedy=f"pass --precision {INT8}")
+    defaults = CommonOptions()
+    for name, changed in {
+        "--calibration-frames": options.calibration_frames != defaults.calibration_frames,
+        "--observer": options.observer != defaults.observer,
+    }.items():
+        if changed and options.calibration is None:
+            raise InputError(f"{name} without --calibration", remedy="pass --calibration DIR")
     if options.sensitivity is not None and not options.keep_float_worst:
         raise InputError("--sensitivity without --keep-float-worst", remedy="pass --keep-float-worst K")
     if options.keep_float_worst and options.sensitivity is None and options.calibration is None:

@@ -47,6 +47,7 @@ def test_a_run_gives_rows_masks_scores_and_reports(random_checkpoint: Path, tmp_
         (["--clip", "nothing.mp4"], "--mask"),
         (["--device", "toaster", "--targets", "eager"], "no device 'toaster'"),
         (["long", "--sweeps", "weather"], "--sweeps 'weather'"),
+        (["long", "--precision", "fp64"], "--precision 'fp64'"),
         (["long", "--frames", "100", "--sweeps", "none", "--targets", "eager"], "a clip of 100 frames"),
         (["--targets", "eager", "--precision", "int8", *SMALL], "nothing to measure"),
     ],

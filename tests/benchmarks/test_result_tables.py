@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 
@@ -7,7 +8,7 @@ from rich.console import Console
 
 from benchmarks.page import result_page
 from benchmarks.plots import running_median
-from benchmarks.result_tables import RESULT_TABLES, print_results, result_markdown
+from benchmarks.result_tables import RESULT_TABLES, print_results, remarks, result_markdown
 from benchmarks.results import Result
 
 MakeResult = Callable[..., Result]
@@ -88,3 +89,12 @@ def test_a_running_median_keeps_level_and_order() -> None:
     assert x == sorted(x)
     assert y == sorted(y)
     assert (y[0], y[-1]) == (1.0, 2.0)
+
+
+def test_a_run_that_throttled_is_flagged(make_result: MakeResult) -> None:
+    result = make_result()
+    thermal = {"throttled": True, "reasons": ["the phone says: severe"]}
+    hot = replace(result, provenance={**result.provenance, "thermal": thermal})
+    assert f"{hot.name}, throttled: the phone says: severe" in remarks([hot])
+    assert "throttled" not in result_markdown([result])
+    assert "throttled: the phone says: severe" in result_markdown([hot])

@@ -124,3 +124,34 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (141, b"")
+
+
+def test_a_kill_ends_as_ctrl_c_does_and_what_was_half_written_is_gone(tmp_path: Path) -> None:
+    program = """
+import sys, time
+from pathlib import Path
+import typer
+from mobilevos.commands.entry import run
+from mobilevos.files import atomic_folder
+
+app = typer.Typer()
+
+@app.command()
+def write() -> None:
+    with atomic_folder(Path("bundle")) as folder:
+        (folder / "manifest.json").write_text("{}")
+        print("writing", flush=True)
+        time.sleep(60)
+
+sys.exit(run(app, []))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "mobilevos: error: interrupted\n")
+    assert list(tmp_path.iterdir()) == []

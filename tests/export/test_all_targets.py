@@ -111,3 +111,9 @@ def test_a_target_that_fails_is_named_and_the_exit_code_tells(
     arguments = ["--checkpoint", random_checkpoint, "--size", "32x48", "--output", tmp_path]
     assert main(["all", *map(str, arguments)]) == 2
     assert f"torchscript: {tmp_path / 'torchscript'} exists already" in capsys.readouterr().out
+
+
+def test_a_precision_that_no_target_offers_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["all", "--precision", "fp64", "--output", str(tmp_path / "new")]) == 2
+    assert capsys.readouterr().err == "mobilevos: error: --precision fp64; expected fp32 or fp16 or int8\n"
+    assert list(tmp_path.iterdir()) == []

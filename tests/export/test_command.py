@@ -53,6 +53,29 @@ def test_bad_options_end_with_one_line(
     one_line(capsys, words)
 
 
+@pytest.mark.parametrize(
+    ("target", "arguments", "words"),
+    [
+        pytest.param(
+            "executorch",
+            ["--precision", "int8", "--backend", "coreml"],
+            "--backend coreml with --precision int8",
+            marks=pytest.mark.executorch,
+        ),
+        pytest.param("coreml", ["--weights-only"], "--weights-only with --precision fp32", marks=pytest.mark.coreml),
+        ("onnx", ["--calibration", "frames"], "--calibration with --precision fp32"),
+        ("onnx", ["--observer", "percentile", "--precision", "int8"], "--observer without --calibration"),
+        ("onnx", ["--calibration-frames", "9", "--precision", "int8"], "--calibration-frames without --calibration"),
+    ],
+)
+def test_options_that_do_not_go_together_end_with_one_line(
+    target: str, arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(target, ["--size", "32x48", "--output", str(tmp_path / "new"), *arguments]) == 2
+    one_line(capsys, words)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_target_cannot_do_ends_with_one_line(
     target_name: str, random_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

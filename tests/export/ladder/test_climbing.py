@@ -119,3 +119,10 @@ def test_a_bundle_of_another_network_is_refused(bundle_of: Callable[[str], Path]
 
     with pytest.raises(InputError, match="was made of another network; found resnet18"):
         climb(Bundle.open(bundle_of("torchscript")), build_network("resnet18"))
+
+
+def test_a_bundle_in_int8_is_refused(bundle_of: Callable[[str], Path], random_checkpoint: Path) -> None:
+    bundle = Bundle.open(bundle_of("torchscript"))
+    in_int8 = replace(bundle, manifest=bundle.manifest | {"precision": "int8"})
+    with pytest.raises(InputError, match=r"computes in int8.*; `python -m export.quantization report`"):
+        climb(in_int8, load_network(random_checkpoint))
