@@ -16,7 +16,7 @@ from mobilevos.files import sha256_of
 from mobilevos.golden import GOLDEN, ClosedLoop
 from mobilevos.model.network import NetworkConfig
 
-__all__ = ["BundleFacts", "write_manifest"]
+__all__ = ["BundleFacts", "make_manifest", "write_manifest"]
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,15 @@ class BundleFacts:
 
 
 def write_manifest(folder: Path, facts: BundleFacts) -> None:
-    """Writes `manifest.json` over the files that lie in `folder`, whose checksums it takes.
+    """Writes `manifest.json`; see `make_manifest`."""
+    (folder / MANIFEST).write_text(json.dumps(make_manifest(folder, facts), indent=2) + "\n")
+
+
+def make_manifest(folder: Path, facts: BundleFacts) -> dict[str, Any]:
+    """The manifest over the files that lie in `folder`, whose checksums it takes.
 
     Raises:
-        InputError: What would be written is against the schema or the contract.
+        InputError: It would be against the schema or the contract.
     """
     d = facts.dimensions
     manifest = {
@@ -104,9 +109,9 @@ def write_manifest(folder: Path, facts: BundleFacts) -> None:
     manifest |= {} if facts.quantization is None else {"quantization": facts.quantization}
     manifest |= {} if facts.golden is None else {GOLDEN: facts.golden}
     manifest |= {} if facts.closed_loop is None else {"parity": {"closed_loop": facts.closed_loop.to_json()}}
-    manifest = json.loads(json.dumps(manifest))  # tuples become lists, as a reader sees them
-    validate_manifest(manifest, folder / MANIFEST)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    as_read: dict[str, Any] = json.loads(json.dumps(manifest))  # tuples become lists
+    validate_manifest(as_read, folder / MANIFEST)
+    return as_read
 
 
 def _components(facts: BundleFacts) -> dict[str, dict[str, Any]]:

@@ -22,8 +22,9 @@ CURVE = "parity/closed_loop.png"
 TOLERANCES = {
     # Sums of float32 in another order move a logit by a millionth of its range: what turns a pixel is a fault.
     "fp32": Tolerances(pixels=1000, iou=0.995, mean_iou=0.995, tensors=1e-3),
-    # Of 1,000 pixels about 110 are the outline; 0.99 lets a tenth of these turn. Measured: 0.9997, and 1e-3.
-    "fp16": Tolerances(pixels=1000, iou=0.99, mean_iou=0.99, tensors=2e-2),
+    # Of 1,000 pixels about 110 are the outline; 0.99 lets a tenth of these turn. Measured: 0.9997, and 1e-3 where sums
+    # are in float32, 2.2e-2 where they are in float16.
+    "fp16": Tolerances(pixels=1000, iou=0.99, mean_iou=0.99, tensors=5e-2),
     # Beside the int8 reference. A sum that lies half-way between two steps is rounded to either, in one value of some
     # thousands, and the loop feeds on it: the masks agree on the whole, and single frames may not.
     "int8": Tolerances(pixels=1000, iou=0.5, mean_iou=0.95, tensors=0.6),

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from export.bundle import BundleFacts, write_manifest
+from export.bundle import BundleFacts, make_manifest, write_manifest
 from export.closed_loop import CURVE, TOLERANCES, check_closed_loop, write_curve
 from export.measurement import measure
 from export.quantization.section import INT8, quantization_section
@@ -135,12 +135,14 @@ def _prove(
 ) -> tuple[dict[str, ComponentReport], ClosedLoop]:
     """Runs the fresh bundle beside the reference, and writes the proof and the manifest that holds it.
 
+    The manifest is written last: without it nothing opens what a killed export leaves.
+
     Raises:
         InputError: The bundle does not compute what the reference computes.
     """
-    write_manifest(folder, facts)
+    bundle = Bundle.of(folder, make_manifest(folder, facts))
     advance("comparing with the reference")
-    engine = engine_class(target.engine)(Bundle.open(folder))
+    engine = engine_class(target.engine)(bundle)
     reports = measure(reference.eager, engine, reference.activations, facts.components, facts.precision)
     advance("tracking the golden clip")
     loop = closed_loop(reference.golden, engine, TOLERANCES[facts.precision])

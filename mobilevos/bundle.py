@@ -55,8 +55,21 @@ class Bundle:
             InputError: The manifest is missing, damaged, of another version or against the contract; a file is
                 missing, lies outside the folder or differs from what the manifest says.
         """
+        return cls.of(folder, _read_manifest(Path(folder) / MANIFEST), verify=verify)
+
+    @classmethod
+    def of(cls, folder: Path | str, manifest: dict[str, Any], *, verify: bool = True) -> Bundle:
+        """Checks a folder's files by a manifest that does not lie in it yet; otherwise like `open`.
+
+        Args:
+            folder: Holds the artefacts.
+            manifest: Whatever a JSON file might hold.
+            verify: See `open`.
+
+        Raises:
+            InputError: See `open`.
+        """
         folder = Path(folder)
-        manifest = _read_manifest(folder / MANIFEST)
         validate_manifest(manifest, folder / MANIFEST)
         for name, facts in manifest["files"].items():
             _check_file(resolve_inside(folder, name), facts, verify=verify)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import os
 import shutil
@@ -70,6 +72,8 @@ def atomic_write_text(path: Path | str, content: str, *, overwrite: bool = True)
 def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
     """Gives a temporary folder beside `path`; on success it takes the place of `path`.
 
+    A process that is killed cannot remove its temporary folder; the next one that writes `path` does.
+
     Raises:
         InputError: `path` exists and `overwrite` is false, or it cannot be written.
     """
@@ -77,9 +81,12 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already", remedy="pass --overwrite to replace it")
     temporary: Path | None = None
+    lock: int | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        _remove_abandoned(path)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-", suffix=_PARTIAL))
+        lock = _lock(temporary)
         yield temporary
         for file in sorted(temporary.rglob("*")):
             if file.is_file():
@@ -103,6 +110,33 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
     finally:
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary)
+        if lock is not None:
+            os.close(lock)
+
+
+_PARTIAL = ".partial"
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes the temporary folders for `path` of processes that are gone: their locks went with them."""
+    for folder in path.parent.glob(f".{glob.escape(path.name)}-*{_PARTIAL}"):
+        if (lock := _lock(folder)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """A lock on a folder for as long as the descriptor is open; None where another process has it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # removed meanwhile
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _sync(path: Path) -> None:

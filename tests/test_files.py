@@ -164,6 +164,19 @@ def test_an_overwritten_folder_keeps_nothing_of_the_old_one(folder: Path) -> Non
     assert names_in(folder.parent) == {folder.name}
 
 
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(folder: Path) -> None:
+    with atomic_folder(folder, overwrite=True) as living:
+        abandoned = living.with_name(f".{folder.name}-killed.partial")
+        abandoned.mkdir()
+        (abandoned / "name").write_text("half")
+        with atomic_folder(folder, overwrite=True) as temporary:
+            assert names_in(folder.parent) == {folder.name, living.name, temporary.name}
+            (temporary / "name").write_text("first")
+        (living / "name").write_text("last")
+    assert names_in(folder.parent) == {folder.name}
+    assert (folder / "name").read_text() == "last"
+
+
 def test_a_folder_is_not_overwritten_unless_asked(folder: Path) -> None:
     with pytest.raises(InputError, match=r"exists already.*--overwrite"), atomic_folder(folder):
         pytest.fail("the body must not run")

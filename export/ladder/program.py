@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from traceback import StackSummary
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
+from torch.fx.proxy import TracerBase
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -30,11 +34,31 @@ def export_program(module: nn.Module, inputs: tuple[Tensor, ...], *, core: bool 
         inputs: Whose shapes become the program's.
         core: Whether it is decomposed into core ATen operators; otherwise they are those that the module calls.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _frames_of_every_function():
         warnings.simplefilter("ignore")  # PyTorch's, about its own use of PyTorch
         exported = torch.export.export(module, inputs)
         program: ExportedProgram = exported.run_decompositions(None if core else {})
         return program
+
+
+@contextmanager
+def _frames_of_every_function() -> Iterator[None]:
+    """Lets an operator's stack name the function that wrote it.
+
+    PyTorch keeps the frames that are called `forward` alone: a function that a module calls would be hidden behind the
+    line of the module.
+    """
+
+    def below_the_first_forward(tracer: TracerBase, stack: StackSummary) -> StackSummary:
+        frames = [index for index, frame in enumerate(stack) if frame.name == "forward"]
+        return StackSummary.from_list(stack[frames[0] :] if frames else [])
+
+    kept = TracerBase._filter_traceback_frames
+    TracerBase._filter_traceback_frames = below_the_first_forward  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        TracerBase._filter_traceback_frames = kept  # type: ignore[method-assign]
 
 
 def run_program(program: ExportedProgram, inputs: tuple[Tensor, ...]) -> tuple[Array, ...]:

@@ -13,7 +13,6 @@ from torch import nn
 
 from export.activations import record_activations
 from export.coreml import MULTIFUNCTION, DeploymentTarget, Options, build, compute_units
-from export.parity import GATES
 from export.pipeline import export_bundle
 from export.targets import TARGETS, BuildRequest
 from mobilevos.bundle import Bundle
@@ -53,7 +52,7 @@ def test_one_package_holds_a_function_for_each_component(half_bundle: Bundle) ->
 @pytest.mark.slow
 def test_the_shipped_student_passes_the_gate_of_float16(half_bundle: Bundle) -> None:
     for name, component in half_bundle.manifest["components"].items():
-        assert component["parity"]["sqnr_db"] >= GATES["fp16"].limit, name
+        assert component["parity"]["sqnr_db"] >= 50, name
 
 
 @pytest.mark.slow

@@ -162,7 +162,7 @@ def test_the_manifest_proves_it_alone_and_in_a_closed_loop(bundle: Bundle) -> No
     assert [one["dtype"] for one in entry["states"]] == ["float16"] * 3
     assert entry["method"] == STATEFUL_STEP
     for name, component in manifest["components"].items():
-        assert component["parity"]["sqnr_db"] >= GATES["fp16"].limit, name
+        assert component["parity"]["sqnr_db"] >= 50, name
     # With the same arithmetic, and rows that are rounded to float16 in either, nothing may differ.
     assert entry["parity"] == manifest["components"]["segment"]["parity"]
     loop = manifest["parity"]["closed_loop"]

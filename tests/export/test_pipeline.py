@@ -111,7 +111,8 @@ def test_the_shipped_student_in_float16_keeps_its_gate_and_its_contract(half_tar
         target, network, network.dimensions(64, 96, 2, 2), tmp_path / "half", precision="fp16", advance=seen.append
     )
     assert len(seen) == stages(target, "fp16")
-    assert all(one.measured and one.measured.difference.sqnr_db >= 50 for one in report.components.values())
+    least = GATES["fp16"].limit if target.name == "executorch" else 50
+    assert all(one.measured and one.measured.difference.sqnr_db >= least for one in report.components.values())
     bundle = Bundle.open(tmp_path / "half")
     engine = engine_class(target.engine)(bundle)
     assert engine.info.name.startswith(f"{target.engine}-fp16")
