@@ -20,6 +20,7 @@ from benchmarks.noise import median_interval
 from benchmarks.protocol import (
     Distribution,
     Protocol,
+    component_protocol,
     component_times,
     distribution,
     drift,
@@ -58,6 +59,7 @@ class RunFacts:
         gmacs: Of each component.
         limit_gflops: The machine's matrix-product limit; None where it was not measured.
         provenance: See `benchmarks.provenance`.
+        components: Whether each component is also called alone.
     """
 
     device: str
@@ -68,6 +70,7 @@ class RunFacts:
     gmacs: Mapping[str, float]
     limit_gflops: float | None
     provenance: Mapping[str, Any]
+    components: bool = True
 
 
 def evaluate(
@@ -86,7 +89,7 @@ def evaluate(
     complete = len(records) == len(clips) and all(part.masks is not None for part in parts)
     failures = [part.failure for part in parts if part.failure]
     skipped = [part.skipped for part in parts if part.skipped][:1]
-    reasons = skipped or failures or list(invalid_reasons(records, complete))
+    reasons = skipped or failures or list(invalid_reasons(records, complete, facts.protocol))
     single = [part.single for part in parts if part.single is not None]
     timing = _timing(records, single) if records else None
     ratios = [ratio for part in parts for ratio in part.ratios]
@@ -139,8 +142,10 @@ def skipped_result(skipped: Skipped, facts: RunFacts) -> Result:
 
 
 def _protocol(facts: RunFacts) -> dict[str, Any]:
+    alone = component_protocol(facts.protocol) if facts.components else None
     return {
         **asdict(facts.protocol),
+        "components": alone and {"steps": alone.steps, "seconds": alone.seconds},
         "interleaved_with": list(facts.interleaved_with),
         "settle_ms": 1e3 * SETTLE_SECONDS,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from benchmarks.interleaving import Turns, interleave, ratios
 from benchmarks.jobs import Job
 from benchmarks.machine import MatrixProduct, describe_machine
 from benchmarks.protocol import Protocol as RunProtocol
+from benchmarks.protocol import component_protocol
 from benchmarks.run_record import RunRecord, read_masks
 from benchmarks.turn_process import TurnProcess, worker_command
 from mobilevos.errors import InputError
@@ -25,9 +26,6 @@ __all__ = ["Device", "Host", "Measured", "Progress", "command_of"]
 
 Progress = Callable[[Sequence[tuple[Job, Turns]]], None]
 """Called after each round with every job's part of the run."""
-
-_COMPONENT_SHARE = 4
-"""The run that calls each component alone has this part of the steps of the other."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +108,7 @@ class Host:
         fused = _run(jobs, clip, protocol, threads, output / "fused", [], limit, progress)
         single: list[Turns | None] = [None] * len(jobs)
         if components:
-            shorter = replace(
-                protocol, steps=max(1, protocol.steps // _COMPONENT_SHARE), seconds=protocol.seconds / _COMPONENT_SHARE
-            )
-            folder = output / "components"
+            shorter, folder = component_protocol(protocol), output / "components"
             single = list(_run(jobs, clip, shorter, threads, folder, ["--components"], limit, progress))
         return [_measured(*parts, fused[0]) for parts in zip(jobs, fused, single, strict=True)], limit.gflops
 

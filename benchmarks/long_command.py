@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +17,15 @@ from benchmarks.clips import synthetic_clip
 from benchmarks.growth import LongRun, growth, run_long
 from benchmarks.host import Host, command_of
 from benchmarks.jobs import CONTESTANTS, Job, Skipped, Workload, prepare
-from benchmarks.long_report import GROWTH_HEADERS, SWEEP_HEADERS, growth_rows, long_json, long_page, sweep_rows
+from benchmarks.long_report import (
+    GROWTH_HEADERS,
+    SWEEP_HEADERS,
+    growth_rows,
+    long_json,
+    long_page,
+    sweep_facts,
+    sweep_rows,
+)
 from benchmarks.provenance import provenance
 from benchmarks.run_command import FOLDER, names, one_precision
 from benchmarks.sweeps import SWEEPS, Point, measure_sweep
@@ -47,6 +55,8 @@ def measure_long(
 ) -> None:
     """Track a long clip, and clips of growing sizes, with every engine.
 
+    Each size is a point of a curve, shorter than a valid run of the harness, and the reports say so.
+
     Exits with 1 if over the long clip memory grew by more than 2 % or the step time by more than 5 %.
     """
     console = Console()
@@ -66,7 +76,8 @@ def measure_long(
     with TemporaryDirectory(dir=output, prefix=".long-") as folder:
         runs = track_long_clips(plan, Path(folder), console)
         found = measure_sweeps(plan, Path(folder), console)
-    facts = {"frames": frames, "size": size, "objects": objects, "threads": threads, **provenance(Host().describe())}
+    sizes = {"frames": frames, "size": size, "objects": objects, "threads": threads}
+    facts = {**sizes, "sweep_protocol": sweep_facts(steps), **provenance(Host().describe())}
     _report(runs, found, facts, output, console)
 
 
@@ -173,12 +184,13 @@ def _track_long_clip(job: Job, folder: Path, frames: int, threads: int, console:
 
 
 def _report(
-    runs: dict[str, LongRun], sweeps: dict[str, list[Point]], facts: dict[str, object], output: Path, console: Console
+    runs: dict[str, LongRun], sweeps: dict[str, list[Point]], facts: dict[str, Any], output: Path, console: Console
 ) -> None:
     if runs:
         console.print(rich_table(f"{facts['frames']} frames of {facts['size']}", GROWTH_HEADERS, growth_rows(runs)))
     for name, points in sweeps.items():
-        console.print(rich_table(f"cost of {name}", SWEEP_HEADERS, sweep_rows(points), text_columns=2))
+        note = facts["sweep_protocol"]["note"]
+        console.print(rich_table(f"cost of {name}", SWEEP_HEADERS, sweep_rows(points), text_columns=2, caption=note))
     atomic_write_text(output / "long.json", json.dumps(long_json(runs, sweeps, facts)) + "\n")
     atomic_write_text(output / "long.html", long_page(runs, sweeps, facts))
     for name in ("long.json", "long.html"):

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from benchmarks.growth import MEMORY_LIMIT, TIME_LIMIT, LongRun, growth
 from benchmarks.page import figure_html, page, table_html
 from benchmarks.plots import COLOURS, GREY, plain_axes, running_median, to_svg
-from benchmarks.sweeps import SWEEPS, Point, cost_of_one
+from benchmarks.protocol import short_of_valid
+from benchmarks.sweeps import SWEEPS, Point, cost_of_one, sweep_protocol
 from mobilevos.commands.console import counted
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "growth_rows",
     "long_json",
     "long_page",
+    "sweep_facts",
     "sweep_plot",
     "sweep_rows",
 ]
@@ -67,6 +69,16 @@ def sweep_rows(points: Sequence[Point]) -> list[tuple[str, ...]]:
         )
         for one in points
     ]
+
+
+def sweep_facts(steps: int) -> dict[str, Any]:
+    """How long each point of a sweep is measured, as JSON, with a note that it is no valid run.
+
+    Args:
+        steps: Timed steps of each.
+    """
+    protocol = sweep_protocol(steps)
+    return {**asdict(protocol), "note": f"Points of a curve: {short_of_valid(protocol)}."}
 
 
 def growth_plot(runs: Mapping[str, LongRun]) -> bytes:
@@ -115,7 +127,7 @@ def long_page(runs: Mapping[str, LongRun], sweeps: Mapping[str, Sequence[Point]]
     Args:
         runs: By target.
         sweeps: Points by the sweep's name.
-        facts: Frames, size and objects of the long clip, threads, and the provenance.
+        facts: Frames, size and objects of the long clip, threads, protocol of the sweeps, and the provenance.
     """
     threads, processor = counted(facts["threads"], "thread"), facts["machine"].get("processor")
     parts = [f"<p>{processor}, {threads}; commit {facts['commit'] or 'unknown'}; {facts['time']}</p>"]
@@ -125,7 +137,10 @@ def long_page(runs: Mapping[str, LongRun], sweeps: Mapping[str, Sequence[Point]]
         parts += [f"<h2>{title}</h2>", table_html(GROWTH_HEADERS, growth_rows(runs))]
         parts.append(figure_html(growth_plot(runs), caption))
     for name, points in sweeps.items():
-        caption = f"{SWEEPS[name].axis.capitalize()}: median time with its 95 % interval, and the least-squares line."
+        caption = (
+            f"{SWEEPS[name].axis.capitalize()}: median time with its 95 % interval, and the least-squares line. "
+            f"{facts['sweep_protocol']['note']}"
+        )
         parts += [f"<h2>Cost of {name}</h2>", table_html(SWEEP_HEADERS, sweep_rows(points))]
         parts.append(figure_html(sweep_plot(name, points), caption))
     return page("Long clips, many objects, many pixels", "\n".join(parts))

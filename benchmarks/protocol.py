@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,14 @@ __all__ = [
     "QUICK",
     "Distribution",
     "Protocol",
+    "component_protocol",
     "component_times",
     "distribution",
     "drift",
     "frames_per_second",
     "invalid_reasons",
+    "short_of_valid",
+    "too_few_component_calls",
 ]
 
 _LARGEST_SAMPLE = 2000  # points of a slope: four million pairs
@@ -46,28 +49,64 @@ QUICK = Protocol("quick", 128, 10.0)
 FULL = Protocol("full", 1024, 60.0)
 _LEAST_WARM_UP = 6
 """The memory encoder runs in two of so many steps."""
+_COMPONENT_SHARE = 4
+"""The run that calls each component alone has this part of the steps and seconds of the other."""
 
 
-def invalid_reasons(records: Sequence[RunRecord], complete: bool = True) -> tuple[str, ...]:
-    """Why a run does not count, by what every run must be at least (the quick protocol); empty if it does.
+def component_protocol(protocol: Protocol) -> Protocol:
+    """How long the run is that calls each component alone: a quarter of the steps and seconds, rounded up."""
+    steps, seconds = -(-protocol.steps // _COMPONENT_SHARE), protocol.seconds / _COMPONENT_SHARE
+    return replace(protocol, steps=steps, seconds=seconds)
+
+
+def too_few_component_calls(calls: int, steps: int) -> str:
+    """What to say of components that were called alone in too few steps; empty if there were enough.
+
+    Args:
+        calls: Timed steps of that run: each calls every component but the memory encoder once.
+        steps: That the protocol asks for. Below the quick protocol's, those count.
+    """
+    least = -(-max(steps, QUICK.steps) // _COMPONENT_SHARE)
+    return f"{calls:,} steps, and {least:,} are the least" if calls < least else ""
+
+
+def short_of_valid(protocol: Protocol) -> str:
+    """What is said of measurements that are shorter by intention than a run that counts; empty if they are not."""
+    if protocol.steps >= QUICK.steps and protocol.seconds >= QUICK.seconds:
+        return ""
+    return (
+        f"at least {protocol.steps:,} timed steps and {protocol.seconds:g} s of each, shorter than a valid run "
+        f"({QUICK.steps} steps and {QUICK.seconds:g} s)"
+    )
+
+
+def invalid_reasons(records: Sequence[RunRecord], complete: bool = True, protocol: Protocol = QUICK) -> tuple[str, ...]:
+    """Why a run does not count, by its own protocol and, where that asks for less, by the quick one; empty if it does.
 
     Args:
         records: Of one engine, one for each clip.
         complete: Whether every clip was tracked once to its end.
+        protocol: That the run was made by.
     """
     steps = [step for record in records for step in record.timed]
     seconds = sum(step.step_ms for step in steps) / 1e3
     reasons = []
-    if len(steps) < QUICK.steps:
-        reasons.append(f"{len(steps)} timed steps, and {QUICK.steps} are the least")
-    if seconds < QUICK.seconds:
-        reasons.append(f"{seconds:.1f} s of timed steps, and {QUICK.seconds:.0f} s are the least")
+    if len(steps) < max(protocol.steps, QUICK.steps):
+        asked = protocol if protocol.steps > QUICK.steps else QUICK
+        reasons.append(f"{len(steps):,} timed steps, and {asked.steps:,} are the least{_by(asked)}")
+    if seconds < max(protocol.seconds, QUICK.seconds):
+        asked = protocol if protocol.seconds > QUICK.seconds else QUICK
+        reasons.append(f"{seconds:.1f} s of timed steps, and {asked.seconds:g} s are the least{_by(asked)}")
     least = min((sum(step.warm_up for step in record.steps) for record in records), default=0)
     if least < _LEAST_WARM_UP:
         reasons.append(f"a warm-up of {least} steps, and {_LEAST_WARM_UP} are the least")
     if not complete:
         reasons.append("the clip was not tracked to its end")
     return tuple(reasons)
+
+
+def _by(protocol: Protocol) -> str:
+    return "" if protocol is QUICK else f" of the {protocol.name} protocol"
 
 
 @dataclass(frozen=True)

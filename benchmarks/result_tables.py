@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.interleaving import Turns, ratios
 from benchmarks.jobs import Job
-from benchmarks.protocol import Protocol, distribution
+from benchmarks.protocol import Protocol, distribution, too_few_component_calls
 from benchmarks.results import SKIPPED, VALID, Result
 from benchmarks.tables import markdown_table, rich_table
 from mobilevos.commands.console import counted
@@ -72,6 +73,24 @@ def _mask_cells(result: Result) -> tuple[str, ...]:
     )
 
 
+def _single_cells(result: Result) -> tuple[str, ...]:
+    assert result.timing is not None
+    single = result.timing.single
+    parts = [single.get(name) for name in ("encode_query", "read_memory", "decode", "encode_memory")]
+    memory = f" ({single['encode_memory'].count:,})" if "encode_memory" in single else ""
+    return (
+        result.name,
+        str(result.threads),
+        *(_MISSING if one is None else f"{one.p50:.1f}" for one in parts),
+        f"{_alone(result):,}{memory}" if single else _MISSING,
+    )
+
+
+def _alone(result: Result) -> int:
+    """Timed steps of the run that calls each component alone."""
+    return max((one.count for one in result.timing.single.values()), default=0) if result.timing else 0
+
+
 def _start_cells(result: Result) -> tuple[str, ...]:
     assert result.timing is not None
     peak = result.peak_rss_bytes if result.peak_pss_bytes is None else result.peak_pss_bytes
@@ -95,6 +114,11 @@ RESULT_TABLES = (
         "masks and arithmetic",
         ("target", "threads", "J&F", "IoU", "worst IoU", "GFLOP/s", "of limit"),
         _mask_cells,
+    ),
+    ResultTable(
+        "each component called alone, in a shorter run: p50 in ms, and calls (of encode_memory)",
+        ("target", "threads", "query", "read", "decode", "memory", "calls"),
+        _single_cells,
     ),
     ResultTable(
         "start and memory",
@@ -128,12 +152,18 @@ def caption(results: Sequence[Result]) -> str:
     return (
         f"{clip.name}: {clip.frames} frames of {clip.height}x{clip.width}, {objects}, {clip.memory_frames} memory "
         f"frames, one memorised every {clip.memory_every}; {protocol['name']} protocol ({protocol['steps']} steps and "
-        f"{protocol['seconds']:g} s of each at least), interleaved; {first.device}: {machine.get('processor')}"
+        f"{protocol['seconds']:g} s of each at least{_shorter(protocol)}), interleaved; {first.device}: "
+        f"{machine.get('processor')}"
     )
 
 
+def _shorter(protocol: Mapping[str, Any]) -> str:
+    alone = protocol.get("components")
+    return f"; with each component called alone {alone['steps']} and {alone['seconds']:g} s" if alone else ""
+
+
 def remarks(results: Sequence[Result]) -> list[str]:
-    """A line for each thing that must be known of a row: why it does not count, heat, what shares its process."""
+    """A line for each thing that must be known of a row: why it does not count, heat, too few calls of components."""
     lines = [
         f"{result.name}, {counted(result.threads, 'thread')}, {result.status}: {'; '.join(result.reasons)}"
         for result in results
@@ -143,6 +173,13 @@ def remarks(results: Sequence[Result]) -> list[str]:
         f"{result.name}, throttled: {'; '.join(thermal['reasons'])}"
         for result in results
         if (thermal := result.provenance.get("thermal") or {}).get("throttled")
+    ]
+    lines += [
+        f"{result.name}, {counted(result.threads, 'thread')}, components alone: {short}"
+        for result in results
+        if result.timing
+        and result.timing.single
+        and (short := too_few_component_calls(_alone(result), result.protocol["steps"]))
     ]
     notes = {(result.name, result.note) for result in results if result.note and result.status != SKIPPED}
     lines += [f"{name}: {note}" for name, note in sorted(notes)]

@@ -70,7 +70,8 @@ class Timing:
     Attributes:
         step: Whole steps that segment.
         components: Each component as the loop calls it: `segment` and `encode_memory`.
-        single: Each component called alone, from a run of its own; empty without that run.
+        single: Each component called alone, from a shorter run of its own, see `Result.protocol`; its `count` says of
+            how many calls. Empty without that run.
         load_ms: From opening to ready.
         first_frame_ms: The very first step, which pages in weights.
         fps: Frames per second of the loop.
@@ -150,7 +151,8 @@ class Result:
         reasons: See `status`.
         note: What must be known of the numbers; empty if nothing.
         clip: What was tracked.
-        protocol: Its name, steps, seconds and warm-up, and with what it was interleaved.
+        protocol: Its name, steps, seconds and warm-up, those of the run that calls each component alone, and with
+            what it was interleaved.
         timing: None if it did not run.
         ratio: Median ratio of its steps to the reference's, with its interval; None where there is no reference.
         peak_rss_bytes: Largest resident memory.

@@ -176,7 +176,8 @@ def _facts(plan: Plan, jobs: Sequence[Job], device: Device, threads: int, limit:
     )
     names = tuple(job.name for job in jobs)
     gmacs = component_gmacs(network, dimensions)
-    return RunFacts(plan.device, threads, clip, plan.protocol, names, gmacs, limit, provenance(device.describe()))
+    origin = provenance(device.describe())
+    return RunFacts(plan.device, threads, clip, plan.protocol, names, gmacs, limit, origin, plan.components)
 
 
 def _padded(size: tuple[int, int]) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from benchmarks.protocol import Protocol
 from benchmarks.turn_process import TurnProcess
 from mobilevos.errors import InputError
 
-__all__ = ["SWEEPS", "Point", "Sweep", "cost_of_one", "measure_sweep"]
+__all__ = ["SWEEPS", "Point", "Sweep", "cost_of_one", "measure_sweep", "sweep_protocol"]
 
 _FRAMES = 12
 _MEMORY_EVERY = 5
@@ -94,6 +94,11 @@ class Point:
     ms: Interval
 
 
+def sweep_protocol(steps: int) -> Protocol:
+    """How long each point is measured: for so many timed steps, however long they take."""
+    return Protocol("sweep", steps, 0.0)
+
+
 def measure_sweep(
     sweep: Sweep,
     jobs: Sequence[tuple[str, Job]],
@@ -116,7 +121,7 @@ def measure_sweep(
     Raises:
         InputError: A process ended.
     """
-    protocol = Protocol("sweep", steps, 0.0)
+    protocol = sweep_protocol(steps)
     turns = []
     for label, job in jobs:
         clip = synthetic_clip(_FRAMES, job.workload.size, job.workload.objects)

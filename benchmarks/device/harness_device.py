@@ -24,7 +24,7 @@ from benchmarks.device.session import DeviceJob, DeviceRun, RunOptions, run_on_d
 from benchmarks.device.thermal import CoolDown
 from benchmarks.host import Measured, Progress
 from benchmarks.jobs import REFERENCE, Job
-from benchmarks.protocol import Protocol
+from benchmarks.protocol import Protocol, component_protocol
 from benchmarks.run_record import read_masks
 from benchmarks.runner.payload import Payload
 from mobilevos.bundle import Bundle
@@ -33,9 +33,6 @@ from mobilevos.errors import InputError
 from mobilevos.tracking import Tracker
 
 __all__ = ["AdbDevice", "open_phone"]
-
-_COMPONENT_SHARE = 4
-"""The run that calls each component alone has this part of the steps of the other, as on a host."""
 
 
 def open_phone(serial: str | None = None) -> AdbDevice:
@@ -88,21 +85,23 @@ class AdbDevice:
         progress: Progress = lambda parts: None,
     ) -> tuple[list[Measured], float | None]:
         """See `benchmarks.host.Device.measure`. A phone has no turns to show, and its limit is not measured."""
-        options = RunOptions(threads, protocol.steps, protocol.seconds, protocol.warm_up)
-        return [self._measure(job, clip, options, output, components=components) for job in jobs], None
+        fused, single = _options(protocol, threads), None
+        if components:
+            single = replace(_options(component_protocol(protocol), threads), components=True)
+        return [self._measure(job, clip, fused, single, output) for job in jobs], None
 
-    def _measure(self, job: Job, clip: ClipFolder, options: RunOptions, output: Path, *, components: bool) -> Measured:
+    def _measure(
+        self, job: Job, clip: ClipFolder, options: RunOptions, alone: RunOptions | None, output: Path
+    ) -> Measured:
         if job.target == REFERENCE:
             reason = "not run on the phone: its masks are this host's, for the others to be held against"
             return Measured(job, None, masks=_reference_masks(job, clip), skipped=reason)
         if not job.contestant.native or job.bundle is None:
             return Measured(job, None, skipped="not run on the phone: the C++ runner takes ExecuTorch bundles alone")
         whole = DeviceJob(Bundle.open(job.bundle), clip, self.runner, options, cool_down=self.cool_down)
-        steps, seconds = -(-options.steps // _COMPONENT_SHARE), options.seconds / _COMPONENT_SHARE
-        shorter = replace(whole, options=replace(options, components=True, steps=steps, seconds=seconds))
         try:
             fused = self._run(whole, output / "fused" / job.name)
-            single = self._run(shorter, output / "components" / job.name) if components else None
+            single = self._run(replace(whole, options=alone), output / "components" / job.name) if alone else None
         except InputError as error:
             return Measured(job, None, failure=str(error))
         masks = None if fused.record is None else read_masks(fused.folder, fused.record)
@@ -111,6 +110,10 @@ class AdbDevice:
 
     def _run(self, job: DeviceJob, output: Path) -> DeviceRun:
         return run_on_device(self.phone, job, output, at_rest=self.facts.thermal)
+
+
+def _options(protocol: Protocol, threads: int) -> RunOptions:
+    return RunOptions(threads, protocol.steps, protocol.seconds, protocol.warm_up)
 
 
 def _reference_masks(job: Job, clip: ClipFolder) -> NDArray[np.uint8]:

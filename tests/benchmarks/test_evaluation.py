@@ -8,7 +8,7 @@ from benchmarks.clips import Clip, synthetic_clip
 from benchmarks.evaluation import RunFacts, evaluate
 from benchmarks.host import Measured
 from benchmarks.jobs import Job, Workload
-from benchmarks.protocol import QUICK
+from benchmarks.protocol import FULL, QUICK, Protocol
 from benchmarks.results import ClipFacts, Result
 from benchmarks.run_record import RunRecord
 from mobilevos.evaluation import boundary_f, region_similarity
@@ -62,6 +62,32 @@ def test_a_row_is_invalid_failed_or_skipped(
     assert (skipped.status, skipped.reasons, skipped.timing) == ("skipped", ["does not run there"], None)
 
 
+def test_a_row_is_judged_by_the_protocol_of_its_run(make_record: Callable[..., RunRecord]) -> None:
+    job = Job("eager", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
+    clip = synthetic_clip(10, SIZE, objects=1)
+    masks = np.zeros((10, *SIZE), np.uint8)
+    measured = Measured(job, make_record([100.0] * 200, warm_up=10), masks=masks)
+    assert evaluate([measured], [clip], [masks], _facts()).status == "valid"
+    full = evaluate([measured], [clip], [masks], _facts(FULL))
+    assert full.status == "INVALID"
+    assert "1,024 are the least of the full protocol" in full.reasons[0]
+
+
+def test_a_row_says_how_long_the_components_ran_alone_and_how_often_each_was_called(make_result: MakeResult) -> None:
+    result = make_result()
+    assert result.protocol["components"] == {"steps": 32, "seconds": 2.5}
+    assert result.timing is not None
+    assert {name: one.count for name, one in result.timing.single.items()} == {"encode_memory": 19, "segment": 171}
+
+
+def test_a_run_without_components_alone_says_so(make_record: Callable[..., RunRecord]) -> None:
+    clip = synthetic_clip(10, SIZE, objects=1)
+    job = Job("eager", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
+    measured = Measured(job, make_record([100.0] * 200, warm_up=10))
+    result = evaluate([measured], [clip], [None], replace(_facts(), components=False))
+    assert result.protocol["components"] is None
+
+
 def test_j_and_f_and_iou_are_of_the_masks_that_the_run_wrote(make_record: Callable[..., RunRecord]) -> None:
     clip = synthetic_clip(10, SIZE, objects=1)
     assert clip.truth is not None
@@ -92,6 +118,6 @@ def _scored(make_record: Callable[..., RunRecord], masks: np.ndarray, reference:
     return evaluate([measured], [clip], [reference], _facts())
 
 
-def _facts() -> RunFacts:
+def _facts(protocol: Protocol = QUICK) -> RunFacts:
     gmacs = {"encode_memory": 2.0, "segment": 3.0}
-    return RunFacts("host", 1, ClipFacts("clip", 1, 10, *SIZE, 1, 2, 5), QUICK, ("eager-fp32",), gmacs, None, {})
+    return RunFacts("host", 1, ClipFacts("clip", 1, 10, *SIZE, 1, 2, 5), protocol, ("eager-fp32",), gmacs, None, {})

@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.protocol import QUICK, component_times, distribution, drift, frames_per_second, invalid_reasons
+from benchmarks.protocol import (
+    FULL,
+    QUICK,
+    Protocol,
+    component_protocol,
+    component_times,
+    distribution,
+    drift,
+    frames_per_second,
+    invalid_reasons,
+    short_of_valid,
+    too_few_component_calls,
+)
 from benchmarks.run_record import RunRecord
 
 MakeRecord = Callable[..., RunRecord]
@@ -31,6 +43,56 @@ def test_a_run_that_is_too_short_says_why(
     reasons = invalid_reasons([make_record([step_ms] * steps, warm_up=warm_up)], complete)
     assert len(reasons) == 1
     assert reason in reasons[0]
+
+
+def test_a_full_run_counts_by_what_the_full_protocol_asks_for(make_record: MakeRecord) -> None:
+    quick = make_record([80.0] * 160, warm_up=10)
+    assert invalid_reasons([quick], protocol=FULL) == (
+        "135 timed steps, and 1,024 are the least of the full protocol",
+        "10.8 s of timed steps, and 60 s are the least of the full protocol",
+    )
+    assert invalid_reasons([make_record([80.0] * 1160, warm_up=10)], protocol=FULL) == ()
+
+
+def test_a_protocol_that_asks_for_less_is_held_to_the_quick_one(make_record: MakeRecord) -> None:
+    few = Protocol("custom", steps=12, seconds=0)
+    assert invalid_reasons([make_record([80.0] * 160, warm_up=10)], protocol=few) == ()
+    steps, seconds = invalid_reasons([make_record([80.0] * 60, warm_up=10)], protocol=few)
+    assert steps == "45 timed steps, and 128 are the least"
+    assert seconds == "3.6 s of timed steps, and 10 s are the least"
+
+
+def test_a_custom_protocol_counts_where_it_asks_for_more(make_record: MakeRecord) -> None:
+    record = make_record([80.0] * 160, warm_up=10)
+    (reason,) = invalid_reasons([record], protocol=Protocol("custom", steps=136, seconds=0))
+    assert reason == "135 timed steps, and 136 are the least of the custom protocol"
+    assert invalid_reasons([record], protocol=Protocol("custom", steps=1, seconds=10.8)) == ()
+
+
+def test_components_alone_run_for_a_quarter_and_never_for_less() -> None:
+    assert component_protocol(FULL) == Protocol("full", steps=256, seconds=15.0)
+    assert component_protocol(Protocol("custom", 5, 0)).steps == 2
+    assert component_protocol(Protocol("custom", 1, 0)).steps == 1
+
+
+@pytest.mark.parametrize(
+    ("calls", "steps", "text"),
+    [
+        (32, 128, ""),
+        (31, 128, "31 steps, and 32 are the least"),
+        (255, 1024, "255 steps, and 256 are the least"),
+        (3, 12, "3 steps, and 32 are the least"),
+    ],
+)
+def test_too_few_calls_of_components_are_said(calls: int, steps: int, text: str) -> None:
+    assert too_few_component_calls(calls, steps) == text
+
+
+def test_a_measurement_that_is_short_by_intention_says_so() -> None:
+    assert short_of_valid(QUICK) == short_of_valid(FULL) == ""
+    text = "at least 32 timed steps and 0 s of each, shorter than a valid run (128 steps and 10 s)"
+    assert short_of_valid(Protocol("sweep", 32, 0)) == text
+    assert short_of_valid(Protocol("sweep", 500, 0))
 
 
 def test_the_steps_of_several_clips_count_together(make_record: MakeRecord) -> None:

@@ -54,6 +54,27 @@ def test_every_reason_is_said(results: list[Result]) -> None:
     assert "onnx fp32, 2 threads, skipped: no toolkit" in text
 
 
+def with_alone(result: Result, calls: int) -> Result:
+    """As if each component had been called alone in so many steps."""
+    assert result.timing is not None
+    step = replace(result.timing.step, count=calls)
+    names = ("encode_query", "read_memory", "decode")
+    alone = dict.fromkeys(names, step) | {"encode_memory": replace(step, count=-(-calls // 5))}
+    return replace(result, timing=replace(result.timing, single=alone))
+
+
+def test_the_components_table_says_of_how_many_calls_it_is(make_result: MakeResult) -> None:
+    text = result_markdown([with_alone(make_result(), 34)])
+    assert "| eager fp32 | 2 | 100.0 | 100.0 | 100.0 | 100.0 | 34 (7) |" in text
+    assert "with each component called alone 32 and 2.5 s" in text
+
+
+def test_components_of_too_few_calls_are_marked(make_result: MakeResult) -> None:
+    line = "eager fp32, 2 threads, components alone: 31 steps, and 32 are the least"
+    assert line in remarks([with_alone(make_result(), 31)])
+    assert not [one for one in remarks([with_alone(make_result(), 32)]) if "components alone" in one]
+
+
 def test_the_tables_fit_a_terminal_of_80_columns(results: list[Result]) -> None:
     console = Console(file=StringIO(), width=80)
     print_results(results, console)

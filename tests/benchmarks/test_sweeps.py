@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.growth import LongRun
 from benchmarks.jobs import Job, Workload, prepare
-from benchmarks.long_report import long_page, sweep_rows
+from benchmarks.long_report import long_json, long_page, sweep_facts, sweep_rows
 from benchmarks.noise import Interval
 from benchmarks.run_record import Step
 from benchmarks.sweeps import SWEEPS, Point, Sweep, cost_of_one, measure_sweep
@@ -58,11 +58,21 @@ def test_the_page_has_a_plot_for_the_long_run_and_each_sweep() -> None:
     assert "1,000 frames of 96x160, 2 objects" in page
 
 
+def test_a_sweep_states_its_protocol_and_that_it_is_no_valid_run() -> None:
+    found = {"objects": points("eager-fp32", 1, 2)}
+    stated = long_json({}, found, FACTS)["sweep_protocol"]
+    assert (stated["steps"], stated["seconds"], stated["warm_up"]) == (32, 0, 10)
+    note = "at least 32 timed steps and 0 s of each, shorter than a valid run (128 steps and 10 s)"
+    assert note in stated["note"]
+    assert note in long_page({}, found, FACTS)
+
+
 FACTS = {
     "frames": 1000,
     "size": "96x160",
     "objects": 2,
     "threads": 1,
+    "sweep_protocol": sweep_facts(32),
     "machine": {"processor": "a processor"},
     "commit": None,
     "time": "2026-01-01",
