@@ -19,7 +19,7 @@ from benchmarks.jobs import CONTESTANTS, Job
 from benchmarks.page import result_page
 from benchmarks.protocol import FULL, QUICK
 from benchmarks.result_tables import live_table, print_results, result_markdown
-from benchmarks.results import RESULTS, Result, write_results
+from benchmarks.results import FAILED, RESULTS, Result, write_results
 from benchmarks.session import Plan, measure, prepare_jobs
 from mobilevos.commands.console import print_line
 from mobilevos.errors import InputError
@@ -110,6 +110,9 @@ def run_benchmark(
 
     Each engine runs in a process of its own, one step each in turn with the PyTorch reference, so that the ratio of
     their times holds on a busy machine. A run that is too short to count is marked INVALID.
+
+    Exits with 1 if a row failed, after all results were written; with 0 where rows are INVALID or were skipped; with 2
+    if there is nothing to measure.
     """
     protocol = FULL if full else QUICK
     if steps is not None or seconds is not None:
@@ -132,7 +135,8 @@ def run_benchmark(
         memory_every=memory_every,
         components=components,
     )
-    measure_and_report(plan, Console())
+    if any(one.status == FAILED for one in measure_and_report(plan, Console())):
+        raise typer.Exit(1)
 
 
 def measure_and_report(plan: Plan, console: Console) -> list[Result]:

@@ -1,10 +1,11 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.results import read_results
+from benchmarks.results import Result, read_results
 
 SMALL = ["--size", "64x96", "--frames", "8", "--steps", "12", "--seconds", "0", "--threads", "1"]
 
@@ -60,6 +61,29 @@ def test_bad_input_is_one_line_and_exit_code_2(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", 1), ("INVALID", 0), ("skipped", 0)])
+def test_a_row_that_failed_is_exit_code_1_after_all_was_written(
+    status: str,
+    code: int,
+    make_result: Callable[..., Result],
+    random_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [make_result(), make_result("litert", status=status, reasons=["a reason"], timing=None, quality=None)]
+    monkeypatch.setattr("benchmarks.run_command.measure", lambda *arguments: rows)
+    arguments = ["--targets", "eager", *SMALL, "--checkpoint", str(random_checkpoint), "--output", str(tmp_path)]
+    assert main(arguments) == code
+    assert [one.status for one in read_results(tmp_path)] == ["valid", status]
+    assert "a reason" in (tmp_path / "results.md").read_text()
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_the_help_of_a_run_names_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+    assert "Exits with 1 if a row failed" in " ".join(capsys.readouterr().out.split())
 
 
 def test_without_adb_a_phone_is_one_line(
