@@ -39,7 +39,8 @@ from benchmarks.results import (
     Timing,
     Work,
 )
-from benchmarks.run_record import RunRecord
+from benchmarks.run_record import RunRecord, Step
+from mobilevos.commands.console import counted
 
 __all__ = ["RunFacts", "evaluate", "skipped_result"]
 
@@ -86,14 +87,15 @@ def evaluate(
     """
     job = parts[0].job
     records = [part.record for part in parts if part.record is not None and part.record.timed]
+    runs = [run for part in parts if _timed(run := part.record.steps if part.record else list(part.partial))]
     complete = len(records) == len(clips) and all(part.masks is not None for part in parts)
-    failures = [part.failure for part in parts if part.failure]
+    failures = [_failure(part) for part in parts if part.failure]
     skipped = [part.skipped for part in parts if part.skipped][:1]
     reasons = skipped or failures or list(invalid_reasons(records, complete, facts.protocol))
-    single = [part.single for part in parts if part.single is not None]
-    timing = _timing(records, single) if records else None
+    single = [part.single.steps if part.single else list(part.partial_single) for part in parts]
+    timing = _timing(runs, single, [record.load_ms for record in records]) if runs else None
     ratios = [ratio for part in parts for ratio in part.ratios]
-    shared = [record.peak_pss_bytes for record in records if record.peak_pss_bytes is not None]
+    resident, shared = _peaks(parts)
     return Result(
         target=job.target,
         precision=job.precision,
@@ -106,19 +108,23 @@ def evaluate(
         protocol=_protocol(facts),
         timing=timing,
         ratio=median_interval(ratios) if ratios else None,
-        peak_rss_bytes=max((record.peak_rss_bytes for record in records), default=None),
+        peak_rss_bytes=max(resident, default=None),
         peak_pss_bytes=max(shared, default=None),
         model_bytes=job.model_bytes,
         work=_work(timing, facts) if timing else None,
         quality=_quality(parts, clips, references) if complete else None,
-        series=_series(records, ratios),
-        provenance={**facts.provenance, **_origin(records), "checkpoint_sha256": job.checkpoint_sha256},
+        series=_series(runs, ratios),
+        provenance={
+            **facts.provenance,
+            **_origin(records, [part.thermal for part in parts if part.thermal]),
+            "checkpoint_sha256": job.checkpoint_sha256,
+        },
     )
 
 
 def skipped_result(skipped: Skipped, facts: RunFacts) -> Result:
     """The row of a target that could not be measured."""
-    origin = {**_origin([]), "checkpoint_sha256": None}
+    origin = {**_origin([], []), "checkpoint_sha256": None}
     return Result(
         target=skipped.target,
         precision=skipped.precision,
@@ -151,22 +157,40 @@ def _protocol(facts: RunFacts) -> dict[str, Any]:
     }
 
 
-def _timing(records: Sequence[RunRecord], single: Sequence[RunRecord]) -> Timing:
-    steps = [step.step_ms for record in records for step in record.timed]
+def _failure(part: Measured) -> str:
+    kept = len(_timed(part.partial))
+    return f"{part.failure}; partial: {counted(kept, 'timed step')} before it" if kept else part.failure
+
+
+def _timed(steps: Sequence[Step]) -> list[Step]:
+    return [step for step in steps if step.timed]
+
+
+def _peaks(parts: Sequence[Measured]) -> tuple[list[int], list[int]]:
+    """Largest RSS and PSS of each run in bytes; of one that broke off the largest that was seen."""
+    records = [part.record for part in parts if part.record is not None]
+    seen = [step for part in parts if part.record is None for step in part.partial]
+    resident = [record.peak_rss_bytes for record in records] + [step.rss_bytes for step in seen]
+    shared = [record.peak_pss_bytes for record in records] + [step.pss_bytes for step in seen]
+    return resident, [one for one in shared if one is not None]
+
+
+def _timing(runs: Sequence[Sequence[Step]], single: Sequence[Sequence[Step]], load_ms: Sequence[float]) -> Timing:
+    steps = [step.step_ms for run in runs for step in _timed(run)]
     return Timing(
         distribution(steps),
-        _components(records),
+        _components(runs),
         _components(single),
-        fmean(record.load_ms for record in records),
-        fmean(record.steps[0].step_ms for record in records),
+        fmean(load_ms) if load_ms else None,
+        fmean(run[0].step_ms for run in runs),
         frames_per_second(steps),
         sum(steps) / 1e3,
         drift(steps) if len(steps) > 1 else 0.0,
     )
 
 
-def _components(records: Sequence[RunRecord]) -> dict[str, Distribution]:
-    times = component_times([step for record in records for step in record.steps])
+def _components(runs: Sequence[Sequence[Step]]) -> dict[str, Distribution]:
+    times = component_times([step for run in runs for step in run])
     return {name: distribution(values) for name, values in sorted(times.items())}
 
 
@@ -207,8 +231,8 @@ def _j_and_f(masks: Masks, clip: Clip) -> float | None:
     return score.mean
 
 
-def _series(records: Sequence[RunRecord], ratios: Sequence[float]) -> Series:
-    steps = [step for record in records for step in record.timed]
+def _series(runs: Sequence[Sequence[Step]], ratios: Sequence[float]) -> Series:
+    steps = [step for run in runs for step in _timed(run)]
     return Series(
         [round(step.step_ms, 4) for step in steps],
         [round(ratio, 5) for ratio in ratios],
@@ -216,16 +240,22 @@ def _series(records: Sequence[RunRecord], ratios: Sequence[float]) -> Series:
     )
 
 
-def _origin(records: Sequence[RunRecord]) -> dict[str, Any]:
-    """What the processes say of themselves."""
+def _origin(records: Sequence[RunRecord], broken: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the processes say of themselves.
+
+    Args:
+        records: Of runs that came to their end.
+        broken: Heat in those that did not.
+    """
+    heat = [record.thermal for record in records] + [dict(one) for one in broken]
+    thermal = next((one for one in heat if one.get("throttled")), heat[0] if heat else {})
     if not records:
-        return {"versions": {}, "bundle_sha256": None, "torch_loaded": None, "affinity": [], "thermal": {}}
+        return {"versions": {}, "bundle_sha256": None, "torch_loaded": None, "affinity": [], "thermal": thermal}
     first = records[0]
-    hot = [record.thermal for record in records if record.thermal.get("throttled")]
     return {
         "versions": first.versions,
         "bundle_sha256": first.bundle_sha256,
         "torch_loaded": first.torch_loaded,
         "affinity": first.affinity,
-        "thermal": (hot or [first.thermal])[0],
+        "thermal": thermal,
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from benchmarks.jobs import Job
 from benchmarks.machine import MatrixProduct, describe_machine
 from benchmarks.protocol import Protocol as RunProtocol
 from benchmarks.protocol import component_protocol
-from benchmarks.run_record import RunRecord, read_masks
+from benchmarks.run_record import RunRecord, Step, read_masks
 from benchmarks.turn_process import TurnProcess, worker_command
 from mobilevos.errors import InputError
 
@@ -40,6 +40,9 @@ class Measured:
         ratios: Step times over the reference's, in order; empty where there is no reference.
         failure: Why a part is missing; empty if none is.
         skipped: Why the device does not run such a job; empty if it does.
+        partial: Where the first run broke off: its steps until then.
+        partial_single: The same of the run that calls each component alone.
+        thermal: Of a run that broke off: facts that a device's driver has.
     """
 
     job: Job
@@ -49,6 +52,9 @@ class Measured:
     ratios: tuple[float, ...] = ()
     failure: str = ""
     skipped: str = ""
+    partial: tuple[Step, ...] = ()
+    partial_single: tuple[Step, ...] = ()
+    thermal: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Device(Protocol):
@@ -158,7 +164,7 @@ def _run(
 
 def _measured(job: Job, fused: Turns, single: Turns | None, reference: Turns) -> Measured:
     masks = None
-    failure = fused.failure or (single.failure if single else "")
+    failure = fused.failure or (f"components alone: {single.failure}" if single and single.failure else "")
     if fused.record is not None and fused.complete:
         try:
             masks = read_masks(fused.process.output, fused.record)
@@ -171,4 +177,6 @@ def _measured(job: Job, fused: Turns, single: Turns | None, reference: Turns) ->
         masks,
         tuple(ratios(fused.steps, reference.steps)) if not reference.failure else (),
         failure,
+        partial=tuple(fused.steps) if fused.record is None else (),
+        partial_single=tuple(single.steps) if single and single.record is None else (),
     )

@@ -97,7 +97,7 @@ def _start_cells(result: Result) -> tuple[str, ...]:
     return (
         result.name,
         str(result.threads),
-        f"{result.timing.load_ms:.0f}",
+        _MISSING if result.timing.load_ms is None else f"{result.timing.load_ms:.0f}",
         f"{result.timing.first_frame_ms:.0f}",
         _MISSING if peak is None else f"{peak / 1e6:.0f}",
         _MISSING if result.model_bytes is None else f"{result.model_bytes / 1e6:.1f}",

@@ -72,7 +72,7 @@ class Timing:
         components: Each component as the loop calls it: `segment` and `encode_memory`.
         single: Each component called alone, from a shorter run of its own, see `Result.protocol`; its `count` says of
             how many calls. Empty without that run.
-        load_ms: From opening to ready.
+        load_ms: From opening to ready; None of a run that broke off before it said so.
         first_frame_ms: The very first step, which pages in weights.
         fps: Frames per second of the loop.
         seconds: Sum of the timed steps.
@@ -82,7 +82,7 @@ class Timing:
     step: Distribution
     components: dict[str, Distribution]
     single: dict[str, Distribution]
-    load_ms: float
+    load_ms: float | None
     first_frame_ms: float
     fps: float
     seconds: float
@@ -153,7 +153,7 @@ class Result:
         clip: What was tracked.
         protocol: Its name, steps, seconds and warm-up, those of the run that calls each component alone, and with
             what it was interleaved.
-        timing: None if it did not run.
+        timing: None if it did not run; of one that broke off and `failed`, of the steps until then.
         ratio: Median ratio of its steps to the reference's, with its interval; None where there is no reference.
         peak_rss_bytes: Largest resident memory.
         peak_pss_bytes: Largest PSS; None where the kernel does not say.

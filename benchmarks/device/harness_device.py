@@ -98,15 +98,27 @@ class AdbDevice:
             return Measured(job, None, masks=_reference_masks(job, clip), skipped=reason)
         if not job.contestant.native or job.bundle is None:
             return Measured(job, None, skipped="not run on the phone: the C++ runner takes ExecuTorch bundles alone")
-        whole = DeviceJob(Bundle.open(job.bundle), clip, self.runner, options, cool_down=self.cool_down)
         try:
+            whole = DeviceJob(Bundle.open(job.bundle), clip, self.runner, options, cool_down=self.cool_down)
             fused = self._run(whole, output / "fused" / job.name)
-            single = self._run(replace(whole, options=alone), output / "components" / job.name) if alone else None
         except InputError as error:
             return Measured(job, None, failure=str(error))
-        masks = None if fused.record is None else read_masks(fused.folder, fused.record)
-        failure = fused.error or (single.error if single else "")
-        return Measured(job, fused.record, single.record if single else None, masks, failure=failure)
+        if fused.record is None:
+            return Measured(job, None, failure=fused.error, partial=tuple(fused.steps), thermal=fused.thermal)
+        measured = Measured(job, fused.record, masks=read_masks(fused.folder, fused.record))
+        if alone is None:
+            return measured
+        return self._with_components(measured, replace(whole, options=alone), output / "components" / job.name)
+
+    def _with_components(self, measured: Measured, job: DeviceJob, output: Path) -> Measured:
+        """What was measured, with the run that calls each component alone, or with why it is missing."""
+        try:
+            single = self._run(job, output)
+        except InputError as error:
+            return replace(measured, failure=f"components alone: {error}")
+        if single.record is None:
+            return replace(measured, failure=f"components alone: {single.error}", partial_single=tuple(single.steps))
+        return replace(measured, single=single.record)
 
     def _run(self, job: DeviceJob, output: Path) -> DeviceRun:
         return run_on_device(self.phone, job, output, at_rest=self.facts.thermal)

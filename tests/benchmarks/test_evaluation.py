@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from benchmarks.evaluation import RunFacts, evaluate
 from benchmarks.host import Measured
 from benchmarks.jobs import Job, Workload
 from benchmarks.protocol import FULL, QUICK, Protocol
-from benchmarks.results import ClipFacts, Result
+from benchmarks.result_tables import result_markdown
+from benchmarks.results import ClipFacts, Result, read_results, write_results
 from benchmarks.run_record import RunRecord
 from mobilevos.evaluation import boundary_f, region_similarity
 from mobilevos.weights import default_checkpoint
@@ -86,6 +88,44 @@ def test_a_run_without_components_alone_says_so(make_record: Callable[..., RunRe
     measured = Measured(job, make_record([100.0] * 200, warm_up=10))
     result = evaluate([measured], [clip], [None], replace(_facts(), components=False))
     assert result.protocol["components"] is None
+
+
+def test_of_a_run_that_broke_off_the_steps_are_kept_and_marked(
+    make_record: Callable[..., RunRecord], tmp_path: Path
+) -> None:
+    clip = synthetic_clip(10, SIZE, objects=1)
+    job = Job("executorch", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
+    steps = tuple(make_record([900.0] * 10 + [100.0] * 20, warm_up=10).steps)
+    thermal = {"throttled": True, "reasons": ["thermal status severe"]}
+    result = evaluate(
+        [Measured(job, None, failure="connection lost", partial=steps, thermal=thermal)], [clip], [None], _facts()
+    )
+    assert (result.status, result.reasons) == ("failed", ["connection lost; partial: 18 timed steps before it"])
+    assert result.timing is not None
+    assert (result.timing.step.count, result.timing.step.p50, result.timing.load_ms) == (18, 100.0, None)
+    assert result.timing.first_frame_ms == 900.0
+    assert result.series.step_ms == [100.0] * 18
+    assert result.peak_rss_bytes == steps[-1].rss_bytes
+    assert result.quality is None
+    assert result.provenance["thermal"] == thermal
+    row = replace(result, provenance=result.provenance | {"machine": {}, "commit": None, "time": ""})
+    write_results(tmp_path / "results.jsonl", [row])
+    assert read_results(tmp_path) == [row]
+    assert "| executorch fp32 (failed) | 1 | 100.0 |" in result_markdown([row])
+
+
+def test_a_run_whose_components_alone_broke_off_keeps_the_whole_steps(make_record: Callable[..., RunRecord]) -> None:
+    clip = synthetic_clip(10, SIZE, objects=1)
+    job = Job("executorch", "fp32", Workload(SIZE), default_checkpoint(), None, 1)
+    record, masks = make_record([100.0] * 200, warm_up=10), np.zeros((10, *SIZE), np.uint8)
+    alone = tuple(make_record([100.0] * 20).steps)
+    measured = Measured(job, record, masks=masks, failure="components alone: lost", partial_single=alone)
+    result = evaluate([measured], [clip], [masks], _facts())
+    assert (result.status, result.reasons) == ("failed", ["components alone: lost"])
+    assert result.timing is not None
+    assert result.timing.step.count == 171
+    assert result.timing.single["segment"].count == 18
+    assert result.quality is not None
 
 
 def test_j_and_f_and_iou_are_of_the_masks_that_the_run_wrote(make_record: Callable[..., RunRecord]) -> None:

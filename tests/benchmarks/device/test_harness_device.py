@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +14,11 @@ from adb_device import LoopbackDevice
 
 from benchmarks.__main__ import main
 from benchmarks.clip_folder import ClipFolder
-from benchmarks.device.failure import DeviceError
+from benchmarks.device.failure import DeviceError, Failure
 from benchmarks.device.harness_device import AdbDevice
 from benchmarks.device.phone import read_phone
 from benchmarks.device.phone_shell import PhoneShell
+from benchmarks.device.session import DeviceJob, DeviceRun, run_on_device
 from benchmarks.jobs import Job, Workload
 from benchmarks.protocol import Protocol
 from benchmarks.results import read_results
@@ -98,6 +103,103 @@ def test_the_command_line_gives_the_same_rows_as_on_a_host(
     assert {"encode_query", "read_memory", "decode"} <= set(executorch.timing.single)
     assert (tmp_path / "report.html").is_file()
     assert device.root.left() == []
+
+
+def losing(device: LoopbackDevice, place: int) -> Callable[..., DeviceRun]:
+    """`run_on_device`, but the phone is lost for good in the run of that place, once steps of it were seen."""
+    places = count()
+
+    def run(phone: PhoneShell, job: DeviceJob, output: Path, **options: Any) -> DeviceRun:
+        if next(places) != place:
+            return run_on_device(phone, job, output, **options)
+
+        def advance(stage: str, steps: int) -> None:
+            if stage == "running" and steps:
+                device.faults.stays_down, device.faults.cut_in = True, "tail -c"
+
+        endless = replace(job, options=replace(job.options, seconds=600))
+        return run_on_device(phone, endless, output, advance=advance, **options)
+
+    return run
+
+
+@pytest.mark.executorch
+@pytest.mark.runner
+@pytest.mark.slow
+def test_of_a_phone_that_is_lost_the_steps_become_a_row_that_says_so(
+    phone: PhoneShell,
+    device: LoopbackDevice,
+    random_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.device.phone_shell.RECONNECT_S", 1)
+    monkeypatch.setattr("benchmarks.device.harness_device.run_on_device", losing(device, 0))
+    arguments = ["--device", f"adb:{phone.serial}", "--targets", "executorch", "--size", "64x96", "--threads", "1"]
+    arguments += ["--frames", "8", "--checkpoint", str(random_checkpoint), "--output", str(tmp_path)]
+    assert main(arguments) == 1
+    (row,) = read_results(tmp_path)
+    assert row.status == "failed"
+    assert "connection lost" in row.reasons[0]
+    assert row.timing is not None
+    assert row.timing.step.count == len(row.series.step_ms) > 0
+    assert row.reasons[0].endswith(f"; partial: {row.timing.step.count} timed steps before it")
+    assert (row.timing.load_ms, row.timing.single, row.quality) == (None, {}, None)
+    assert "throttled" in row.provenance["thermal"]
+    assert "executorch fp32 (failed)" in (tmp_path / "results.md").read_text()
+
+
+@pytest.mark.executorch
+@pytest.mark.runner
+@pytest.mark.slow
+def test_a_phone_that_is_lost_with_the_components_alone_leaves_the_whole_steps(
+    phone: PhoneShell,
+    device: LoopbackDevice,
+    host_runner: Payload,
+    raw_clip: ClipFolder,
+    small_bundle: Path,
+    random_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.device.phone_shell.RECONNECT_S", 1)
+    monkeypatch.setattr("benchmarks.device.harness_device.run_on_device", losing(device, 1))
+    measured_on = AdbDevice(phone, read_phone(phone), lambda architecture: host_runner)
+    jobs = [job_of("executorch", random_checkpoint, small_bundle)]
+    ((executorch,), _) = measured_on.measure(jobs, raw_clip, SHORT, 1, tmp_path)
+    assert executorch.failure.startswith("components alone: ")
+    assert "connection lost" in executorch.failure
+    assert executorch.record is not None
+    assert len(executorch.record.timed) >= 12
+    assert executorch.masks is not None
+    assert executorch.single is None
+    assert executorch.partial_single
+
+
+@pytest.mark.executorch
+@pytest.mark.runner
+@pytest.mark.slow
+def test_components_alone_that_fail_do_not_take_the_whole_steps_along(
+    phone: PhoneShell,
+    host_runner: Payload,
+    raw_clip: ClipFolder,
+    small_bundle: Path,
+    random_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refusing(phone: PhoneShell, job: DeviceJob, output: Path, **options: Any) -> DeviceRun:
+        if job.options.components:
+            raise DeviceError(Failure.NO_SPACE, "phone is full")
+        return run_on_device(phone, job, output, **options)
+
+    monkeypatch.setattr("benchmarks.device.harness_device.run_on_device", refusing)
+    measured_on = AdbDevice(phone, read_phone(phone), lambda architecture: host_runner)
+    jobs = [job_of("executorch", random_checkpoint, small_bundle)]
+    ((executorch,), _) = measured_on.measure(jobs, raw_clip, SHORT, 1, tmp_path)
+    assert executorch.failure == "components alone: phone is full"
+    assert executorch.record is not None
+    assert executorch.masks is not None
 
 
 @pytest.mark.executorch
