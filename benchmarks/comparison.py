@@ -43,11 +43,17 @@ class Comparison:
     verdict: str
 
 
-def key_of(result: Result) -> Key:
-    """What must be equal for two rows to be comparable."""
+def key_of(result: Result, *, phones_apart: bool = False) -> Key:
+    """What must be equal for two rows to be comparable.
+
+    Args:
+        result: The row.
+        phones_apart: Whether rows of different phones are different things, and no repeated runs.
+    """
     clip = result.clip
     sizes = f"{clip.height}x{clip.width}, {clip.frames} frames, {clip.objects} objects, {clip.memory_frames} in memory"
-    return (result.target, result.precision, result.threads, f"{clip.name} ({sizes})")
+    where = f" on {result.device}" if phones_apart else ""
+    return (result.target, f"{result.precision}{where}", result.threads, f"{clip.name} ({sizes})")
 
 
 def compare_results(before: Sequence[Result], after: Sequence[Result]) -> list[Comparison]:
@@ -57,9 +63,11 @@ def compare_results(before: Sequence[Result], after: Sequence[Result]) -> list[C
         before: Of one commit or machine.
         after: Of the other.
     """
-    comparisons = []
-    for key in dict.fromkeys(key_of(one) for one in before):
-        ours, theirs = ([one for one in side if key_of(one) == key and one.timing] for side in (before, after))
+    comparisons, apart = [], _phones_apart(before, after)
+    for key in dict.fromkeys(key_of(one, phones_apart=apart) for one in before):
+        ours, theirs = (
+            [one for one in side if key_of(one, phones_apart=apart) == key and one.timing] for side in (before, after)
+        )
         if ours and theirs:
             comparisons.append(_compare(key, ours, theirs))
     return comparisons
@@ -78,13 +86,20 @@ def warnings_of(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
     if machines[0] != machines[1]:
         found = " and ".join(", ".join(sorted(one)) for one in machines)
         warnings.append(f"other machines ({found}): only ratios to the reference carry over")
-    missing = {key_of(one) for one in before if one.timing} ^ {key_of(one) for one in after if one.timing}
+    apart = _phones_apart(before, after)
+    keys = [{key_of(one, phones_apart=apart) for one in side if one.timing} for side in (before, after)]
+    missing = keys[0] ^ keys[1]
     if missing:
         names = sorted(
             {f"{target} {precision}, {counted(threads, 'thread')}" for target, precision, threads, _ in missing}
         )
         warnings.append(f"on one side alone: {'; '.join(names)}")
     return warnings
+
+
+def _phones_apart(*sides: Sequence[Result]) -> bool:
+    """Whether a side has rows of several phones, which are then compared one by one."""
+    return any(len({one.device for one in side}) > 1 for side in sides)
 
 
 def _compare(key: Key, before: Sequence[Result], after: Sequence[Result]) -> Comparison:

@@ -106,7 +106,8 @@ def _plots(results: Sequence[Result]) -> str:
 
 def _provenance(results: Sequence[Result]) -> str:
     first = results[0].provenance
-    shared = {name: first.get(name) for name in ("machine", "commit", "uncommitted_changes", "time")}
+    shared = {name: first.get(name) for name in ("commit", "uncommitted_changes", "time")}
+    shared = {"machine": {one.device: one.provenance.get("machine") for one in results}, **shared}
     own = {
         f"{one.name}, {one.threads} threads": {
             name: one.provenance.get(name)

@@ -146,14 +146,14 @@ def result_markdown(results: Sequence[Result]) -> str:
 
 def caption(results: Sequence[Result]) -> str:
     """What was tracked, how long, and on what."""
-    first = results[0]
-    clip, protocol, machine = first.clip, first.protocol, first.provenance["machine"]
+    clip, protocol = results[0].clip, results[0].protocol
+    machines = {one.device: str(one.provenance["machine"].get("processor")) for one in results}
     objects = "one object" if clip.objects == 1 else f"{clip.objects} objects"
     return (
         f"{clip.name}: {clip.frames} frames of {clip.height}x{clip.width}, {objects}, {clip.memory_frames} memory "
         f"frames, one memorised every {clip.memory_every}; {protocol['name']} protocol ({protocol['steps']} steps and "
-        f"{protocol['seconds']:g} s of each at least{_shorter(protocol)}), interleaved; {first.device}: "
-        f"{machine.get('processor')}"
+        f"{protocol['seconds']:g} s of each at least{_shorter(protocol)}), interleaved; "
+        f"{', '.join(f'{device}: {machine}' for device, machine in machines.items())}"
     )
 
 

@@ -146,7 +146,7 @@ class Result:
         target: Name of the target.
         precision: Of its arithmetic.
         threads: CPU threads.
-        device: Where it ran, as the user named it.
+        device: Where it ran, as the user named it; of several phones each by its serial, as `adb:SERIAL`.
         status: `valid`; `INVALID`, with reasons why it does not count; `skipped` or `failed`, with the reason.
         reasons: See `status`.
         note: What must be known of the numbers; empty if nothing.
@@ -185,8 +185,9 @@ class Result:
 
     @property
     def name(self) -> str:
-        """Target and precision."""
-        return f"{self.target} {self.precision}"
+        """Target, precision and, where the user named phones, the phone."""
+        phone = self.device.partition("adb:")[2]
+        return f"{self.target} {self.precision}" + (f" on {phone}" if phone else "")
 
     def to_json(self) -> dict[str, Any]:
         """As a line of the file."""

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.live import Live
 
 from benchmarks.clips import head, named_clips
-from benchmarks.device.harness_device import open_phone
+from benchmarks.device.harness_device import AdbDevice
+from benchmarks.device.harness_phones import measure_phones, open_phones
 from benchmarks.host import Device, Host
 from benchmarks.interleaving import Turns
-from benchmarks.jobs import CONTESTANTS, Job
+from benchmarks.jobs import CONTESTANTS, Job, Skipped
 from benchmarks.page import result_page
 from benchmarks.protocol import FULL, QUICK
 from benchmarks.result_tables import live_table, print_results, result_markdown
@@ -26,7 +27,7 @@ from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
 from mobilevos.frame_size import parse_size
 
-__all__ = ["FOLDER", "measure_and_report", "names", "one_precision", "open_device", "run_benchmark"]
+__all__ = ["FOLDER", "measure_and_report", "names", "one_precision", "open_devices", "run_benchmark"]
 
 FOLDER = Path("build/benchmarks")
 _PRECISIONS = ("fp32", "fp16", "int8")
@@ -56,18 +57,18 @@ def one_precision(text: str) -> str:
     return text
 
 
-def open_device(name: str) -> Device:
-    """The device that `--device` names.
+def open_devices(name: str) -> dict[str, Device]:
+    """The devices that `--device` names, by the names that their rows carry.
 
     Raises:
         InputError: There is none of that name.
     """
-    kind, _, serial = name.partition(":")
+    kind, _, serials = name.partition(":")
     if name == "host":
-        return Host()
+        return {name: Host()}
     if kind == "adb":
-        return open_phone(serial or None)
-    raise InputError(f"no device {name[:40]!r}", expected="host or adb[:SERIAL]")
+        return dict(open_phones(serials))
+    raise InputError(f"no device {name[:40]!r}", expected="host or adb[:SERIAL[,SERIAL]|:all]")
 
 
 def run_benchmark(
@@ -84,7 +85,12 @@ def run_benchmark(
     ] = "synthetic",
     mask: Annotated[Path | None, typer.Option(help="Object ids on the first frame of a CLIP, as a PNG.")] = None,
     threads: Annotated[str, typer.Option(metavar="N[,N]", help="CPU threads; one round for each number.")] = "2",
-    device: Annotated[str, typer.Option(metavar="host|adb[:SERIAL]", help="Where to run.")] = "host",
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="host|adb[:SERIAL[,SERIAL]|:all]", help="Where to run; on several phones at once, rows of each."
+        ),
+    ] = "host",
     full: Annotated[
         bool, typer.Option("--full/--quick", help="1,024 steps and 60 s of each, or 128 steps and 10 s.")
     ] = False,
@@ -145,15 +151,15 @@ def measure_and_report(plan: Plan, console: Console) -> list[Result]:
     Raises:
         InputError: As `measure`.
     """
-    device = open_device(plan.device)
+    devices = open_devices(plan.device)
     with console.status("looking for bundles") as status:
         prepared = prepare_jobs(plan, status.update)
-    with Live(console=console, transient=True, refresh_per_second=2) as live:
-
-        def progress(parts: Sequence[tuple[Job, Turns]]) -> None:
-            live.update(live_table(parts, plan.protocol))
-
-        results = measure(plan, prepared, device, progress)
+    phones = {name: device for name, device in devices.items() if isinstance(device, AdbDevice)}
+    if len(phones) > 1:
+        results = measure_phones(plan, prepared, phones, console)
+    else:
+        ((name, device),) = devices.items()
+        results = _measure_one(replace(plan, device=name), prepared, device, console)
     print_results(results, console)
     write_results(plan.output / RESULTS, results)
     atomic_write_text(plan.output / "results.md", result_markdown(results))
@@ -161,6 +167,15 @@ def measure_and_report(plan: Plan, console: Console) -> list[Result]:
     for name in (RESULTS, "results.md", "report.html"):
         print_line(str(plan.output / name))
     return results
+
+
+def _measure_one(plan: Plan, prepared: Sequence[Job | Skipped], device: Device, console: Console) -> list[Result]:
+    with Live(console=console, transient=True, refresh_per_second=2) as live:
+
+        def progress(parts: Sequence[tuple[Job, Turns]]) -> None:
+            live.update(live_table(parts, plan.protocol))
+
+        return measure(plan, prepared, device, progress)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,13 +11,33 @@ from rich.console import Console
 from rich.progress import Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks.device.adb import Adb
-from benchmarks.device.phone_shell import PhoneShell
+from benchmarks.device.phone_shell import PhoneShell, choose_phone
 from benchmarks.device.prepared import Advance
 from mobilevos.errors import InputError
 
-__all__ = ["on_every_phone"]
+__all__ = ["choose_phones", "on_every_phone"]
 
 T = TypeVar("T")
+
+
+def choose_phones(adb: Adb, serials: Sequence[str], *, every_phone: bool = False) -> dict[str, PhoneShell]:
+    """The phones of those names, or all that can be used, or the only one.
+
+    Args:
+        adb: The client.
+        serials: Each counts once.
+        every_phone: Take all where no serial is given.
+
+    Returns:
+        By serial.
+
+    Raises:
+        DeviceError: As `choose_phone`.
+    """
+    if every_phone and not serials:
+        serials = [phone.serial for phone in adb.phones() if phone.usable]
+    chosen = [choose_phone(adb, serial) for serial in dict.fromkeys(serials)] or [choose_phone(adb)]
+    return {phone.serial: phone for phone in chosen}
 
 
 def on_every_phone(

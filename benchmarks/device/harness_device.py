@@ -1,4 +1,4 @@
-"""A phone as a device of the harness: `python -m benchmarks --device adb[:SERIAL]`.
+"""A phone as a device of the harness: `python -m benchmarks --device adb[:SERIAL]`. Of several: `harness_phones`.
 
 What runs on a phone is the C++ runner, so ExecuTorch bundles alone; each other target becomes a row that says so. The
 reference is PyTorch, which does not run there either: its masks are made on this host, untimed, so that a phone's masks
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clip_folder import ClipFolder
-from benchmarks.device.adb import Adb
-from benchmarks.device.phone import PhoneFacts, read_phone
-from benchmarks.device.phone_shell import PhoneShell, choose_phone
+from benchmarks.device.phone import PhoneFacts
+from benchmarks.device.phone_shell import PhoneShell
+from benchmarks.device.prepared import Advance
 from benchmarks.device.runners import runner_from
 from benchmarks.device.session import DeviceJob, DeviceRun, RunOptions, run_on_device
 from benchmarks.device.thermal import CoolDown
@@ -32,17 +32,7 @@ from mobilevos.engines import open_engine
 from mobilevos.errors import InputError
 from mobilevos.tracking import Tracker
 
-__all__ = ["AdbDevice", "open_phone"]
-
-
-def open_phone(serial: str | None = None) -> AdbDevice:
-    """The phone of that name, or the only one.
-
-    Raises:
-        DeviceError: There is none or several, or it cannot be used.
-    """
-    phone = choose_phone(Adb.find(), serial)
-    return AdbDevice(phone, read_phone(phone))
+__all__ = ["AdbDevice"]
 
 
 @dataclass
@@ -54,12 +44,14 @@ class AdbDevice:
         facts: What it is, and how warm it was before the first run.
         runner: Gives the C++ runner for an architecture.
         cool_down: What has to be waited for before each run.
+        advance: Is told how far each run is.
     """
 
     phone: PhoneShell
     facts: PhoneFacts
     runner: Callable[[str], Payload] = field(default_factory=runner_from)
     cool_down: CoolDown = field(default_factory=CoolDown)
+    advance: Advance = lambda stage, steps: None
 
     def describe(self) -> dict[str, Any]:
         """See `benchmarks.host.Device.describe`."""
@@ -121,7 +113,7 @@ class AdbDevice:
         return replace(measured, single=single.record)
 
     def _run(self, job: DeviceJob, output: Path) -> DeviceRun:
-        return run_on_device(self.phone, job, output, at_rest=self.facts.thermal)
+        return run_on_device(self.phone, job, output, at_rest=self.facts.thermal, advance=self.advance)
 
 
 def _options(protocol: Protocol, threads: int) -> RunOptions:

@@ -16,9 +16,9 @@ from benchmarks.clips import head, named_clips
 from benchmarks.device.adb import Adb
 from benchmarks.device.clip import fit_clip
 from benchmarks.device.failure import DeviceError, Failure
-from benchmarks.device.fleet import on_every_phone
+from benchmarks.device.fleet import choose_phones, on_every_phone
 from benchmarks.device.litert_benchmark import CHECKED, NOT_CHECKED, LitertJob, run_litert_benchmark
-from benchmarks.device.phone_shell import PhoneShell, choose_phone
+from benchmarks.device.phone_shell import PhoneShell
 from benchmarks.device.runners import runner_from
 from benchmarks.device.session import DeviceJob, DeviceRun, RunOptions, run_on_device
 from benchmarks.device.thermal import CoolDown, status_name
@@ -74,7 +74,7 @@ def run_bundle(
     """
     opened = Bundle.open(bundle)
     adb = Adb.find()
-    phones = _choose(adb, serial or [], every_phone)
+    phones = choose_phones(adb, serial or [], every_phone=every_phone)
     rule = CoolDown(limit_s=cool_down)
     console = Console()
 
@@ -104,13 +104,6 @@ def run_bundle(
             adb, phones, lambda phone, advance: run_on_device(phone, job, place(phone), advance=advance), console
         )
     _report(results, console)
-
-
-def _choose(adb: Adb, serials: list[str], every_phone: bool) -> dict[str, PhoneShell]:
-    if every_phone and not serials:
-        serials = [phone.serial for phone in adb.phones() if phone.usable]
-    chosen = [choose_phone(adb, serial) for serial in dict.fromkeys(serials)] or [choose_phone(adb)]
-    return {phone.serial: phone for phone in chosen}
 
 
 def _time_litert(

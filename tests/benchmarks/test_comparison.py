@@ -62,6 +62,20 @@ def test_rows_of_another_clip_or_number_of_threads_are_not_compared(make_result:
     assert compare_results([one], [replace(one, clip=replace(one.clip, height=720))]) == []
 
 
+def test_rows_of_several_phones_are_compared_phone_by_phone(make_result: MakeResult) -> None:
+    def side(slow: float) -> list[Result]:
+        return [
+            make_result("executorch", step_ms=[ms] * 300, device=f"adb:{serial}")
+            for serial, ms in (("fast", 50.0), ("slow", slow))
+        ]
+
+    fast, slow = compare_results(side(100.0), side(200.0))
+    assert fast.key[1] == "fp32 on adb:fast"
+    assert fast.verdict == "no difference beyond the noise"
+    assert slow.verdict == "100 % slower"
+    assert warnings_of(side(100.0), side(200.0)[:1]) == ["on one side alone: executorch fp32 on adb:slow, 2 threads"]
+
+
 def test_what_makes_the_sides_less_than_comparable_is_said(make_result: MakeResult) -> None:
     one = make_result()
     machine = {"provenance": one.provenance | {"machine": {"processor": "another"}}}

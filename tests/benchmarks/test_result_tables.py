@@ -94,6 +94,20 @@ def test_the_page_holds_everything_and_fetches_nothing(results: list[Result]) ->
     assert "c" * 40 in page.text
 
 
+def test_rows_of_several_phones_are_told_apart_everywhere(make_result: MakeResult) -> None:
+    phones = []
+    for serial, model in (("S1", "Pixel 8"), ("S2", "Galaxy S22")):
+        row = make_result("executorch", device=f"adb:{serial}")
+        phones.append(replace(row, provenance=row.provenance | {"machine": {"processor": model}}))
+    text, page = result_markdown(phones), Page(result_page(phones)).text
+    assert "adb:S1: Pixel 8, adb:S2: Galaxy S22" in text
+    for name in ("executorch fp32 on S1", "executorch fp32 on S2"):
+        assert text.count(f"| {name} |") == len(RESULT_TABLES)
+        assert f"{name}, 2 threads" in page
+    assert "Pixel 8" in page.partition("Provenance")[2]
+    assert "Galaxy S22" in page.partition("Provenance")[2]
+
+
 def test_a_name_in_a_page_is_text_and_no_markup(make_result: MakeResult) -> None:
     page = Page(result_page([make_result(note="<script>alert(1)</script>")]))
     assert "script" not in page.tags

@@ -52,6 +52,14 @@ def device(adb: Adb, tmp_path: Path) -> Iterator[LoopbackDevice]:
 
 
 @pytest.fixture
+def other(adb: Adb, tmp_path: Path) -> Iterator[LoopbackDevice]:
+    """A second phone, plugged in too."""
+    with LoopbackDevice(tmp_path / "other") as one:
+        yield one
+        adb.call(["disconnect", one.serial], timeout_s=20)
+
+
+@pytest.fixture
 def phone(adb: Adb, device: LoopbackDevice) -> PhoneShell:
     """The same phone, connected."""
     return choose_phone(adb, device.serial)

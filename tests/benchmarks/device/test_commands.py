@@ -27,14 +27,6 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def other(adb: Adb, tmp_path: Path) -> Iterator[LoopbackDevice]:
-    """A second phone."""
-    with LoopbackDevice(tmp_path / "other") as one:
-        yield one
-        adb.call(["disconnect", one.serial], timeout_s=20)
-
-
-@pytest.fixture
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
 

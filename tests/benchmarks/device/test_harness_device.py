@@ -14,6 +14,7 @@ from adb_device import LoopbackDevice
 
 from benchmarks.__main__ import main
 from benchmarks.clip_folder import ClipFolder
+from benchmarks.device.adb import Adb
 from benchmarks.device.failure import DeviceError, Failure
 from benchmarks.device.harness_device import AdbDevice
 from benchmarks.device.phone import read_phone
@@ -22,7 +23,7 @@ from benchmarks.device.session import DeviceJob, DeviceRun, run_on_device
 from benchmarks.jobs import Job, Workload
 from benchmarks.protocol import Protocol
 from benchmarks.results import read_results
-from benchmarks.run_command import open_device
+from benchmarks.run_command import open_devices
 from benchmarks.runner.payload import Payload
 
 pytestmark = pytest.mark.adb
@@ -35,17 +36,55 @@ def job_of(target: str, checkpoint: Path, bundle: Path | None) -> Job:
 
 
 def test_the_harness_finds_it_by_its_serial(phone: PhoneShell) -> None:
-    device = open_device(f"adb:{phone.serial}")
+    ((name, device),) = open_devices(f"adb:{phone.serial}").items()
+    assert name == f"adb:{phone.serial}"
     description = device.describe()
     assert description["processor"] == "Loopback Inc. Loopback, LB-1"
     assert (description["system"], description["cores"]) == ("Android 14", 2)
     assert description["governors"] == ["schedutil"]
-    assert open_device("adb").describe() == description  # the only one
+    ((name, only),) = open_devices("adb").items()
+    assert (name, only.describe()) == ("adb", description)
 
 
 def test_a_phone_that_is_not_there_is_one_line(phone: PhoneShell) -> None:
     with pytest.raises(DeviceError, match="phone nowhere: no device"):
-        open_device("adb:nowhere")
+        open_devices("adb:nowhere")
+
+
+def test_several_are_named_by_their_serials_and_all_are_those_that_can_be_used(
+    phone: PhoneShell, other: LoopbackDevice, adb: Adb
+) -> None:
+    assert list(open_devices("adb:all")) == [f"adb:{phone.serial}"]
+    both = [f"adb:{phone.serial}", f"adb:{other.serial}"]
+    assert list(open_devices(f"adb:{phone.serial},{other.serial}")) == both
+    assert sorted(open_devices("adb:all")) == sorted(both)
+    adb.call(["disconnect", other.serial], timeout_s=20)
+    other.faults.unauthorised = True
+    adb.call(["connect", other.serial], timeout_s=20)
+    assert list(open_devices("adb:all")) == [f"adb:{phone.serial}"]
+
+
+@pytest.mark.executorch
+@pytest.mark.runner
+@pytest.mark.slow
+def test_several_phones_give_rows_of_each_and_one_that_fails_does_not_stop_the_others(
+    phone: PhoneShell, device: LoopbackDevice, other: LoopbackDevice, random_checkpoint: Path, tmp_path: Path
+) -> None:
+    other.root.set_capacity(1_000_000)
+    arguments = ["--device", f"adb:{phone.serial},{other.serial}", "--targets", "executorch", "--size", "64x96"]
+    arguments += ["--frames", "8", "--steps", "12", "--seconds", "0", "--threads", "1", "--no-components"]
+    assert main([*arguments, "--checkpoint", str(random_checkpoint), "--output", str(tmp_path)]) == 1
+    first, second = read_results(tmp_path)
+    assert (first.device, first.status) == (f"adb:{phone.serial}", "INVALID")
+    assert (second.device, second.status) == (f"adb:{other.serial}", "failed")
+    assert first.name == f"executorch fp32 on {phone.serial}"
+    assert first.provenance["machine"]["phone"]["serial"] == phone.serial
+    assert second.provenance["machine"]["phone"]["serial"] == other.serial
+    assert "is full" in second.reasons[0]
+    table = (tmp_path / "results.md").read_text()
+    assert f"executorch fp32 on {phone.serial} (INVALID)" in table
+    assert f"adb:{other.serial}: Loopback Inc. Loopback, LB-1" in table
+    assert device.root.left() == other.root.left() == []
 
 
 @pytest.mark.executorch
@@ -118,7 +157,7 @@ def losing(device: LoopbackDevice, place: int) -> Callable[..., DeviceRun]:
                 device.faults.stays_down, device.faults.cut_in = True, "tail -c"
 
         endless = replace(job, options=replace(job.options, seconds=600))
-        return run_on_device(phone, endless, output, advance=advance, **options)
+        return run_on_device(phone, endless, output, **options | {"advance": advance})
 
     return run
 
@@ -146,7 +185,7 @@ def test_of_a_phone_that_is_lost_the_steps_become_a_row_that_says_so(
     assert row.reasons[0].endswith(f"; partial: {row.timing.step.count} timed steps before it")
     assert (row.timing.load_ms, row.timing.single, row.quality) == (None, {}, None)
     assert "throttled" in row.provenance["thermal"]
-    assert "executorch fp32 (failed)" in (tmp_path / "results.md").read_text()
+    assert f"executorch fp32 on {phone.serial} (failed)" in (tmp_path / "results.md").read_text()
 
 
 @pytest.mark.executorch
