@@ -25,28 +25,31 @@ class Peer:
 
     Attributes:
         name: Of the network.
-        parameters_millions: Its weights, in units of 1e6.
+        parameters_millions: Its weights, in units of 1e6; None where not stated.
         davis16: J&F on DAVIS 2016's validation split, 0..100; None where not stated.
         davis17: The same of DAVIS 2017.
         speed: As stated.
-        hardware: That the speed is of.
+        hardware: That the speed is of, as stated.
         source: Who states it.
+        pointer: Where: identifier of the paper, and the table or section where it is known.
         approximate: Names of the numbers above that are known about.
     """
 
     name: str
-    parameters_millions: float
+    parameters_millions: float | None
     davis16: float | None
     davis17: float | None
     speed: str
     hardware: str
     source: str
+    pointer: str
     approximate: tuple[str, ...]
 
     def cells(self) -> tuple[str, ...]:
         """A row of the table."""
         scores = [self._score("davis16"), self._score("davis17")]
-        return (self.name, self.speed, self.hardware, f"{self.parameters_millions:g}", *scores)
+        weights = "-" if self.parameters_millions is None else f"{self.parameters_millions:g}"
+        return (self.name, self.speed, self.hardware, weights, *scores)
 
     def _score(self, name: str) -> str:
         value: float | None = getattr(self, name)
@@ -66,7 +69,7 @@ def peers(
     console = Console(highlight=False)
     known = read_peers()
     rows = [one.cells() for one in known]
-    sources = dict.fromkeys(one.source for one in known)
+    sources = dict.fromkeys(f"{one.source} ({one.pointer})" for one in known)
     note = json.loads(PEERS.read_text(encoding="utf-8"))["note"]
     if markdown:
         console.print(markdown_table(_HEADERS, rows), soft_wrap=True, markup=False)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from benchmarks.__main__ import main
@@ -10,10 +12,21 @@ def test_every_peer_names_its_source_and_the_hardware_of_its_speed() -> None:
     for peer in peers:
         assert peer.source
         assert peer.hardware
-        assert any(unit in peer.speed for unit in ("FPS", "ms"))
-        assert 0 < peer.parameters_millions < 100
+        assert re.fullmatch(r"[\d.]+ (FPS|(ms|s) a frame)", peer.speed)
+        assert peer.parameters_millions is None or 0 < peer.parameters_millions < 100
         assert all(score is None or 50 < score < 100 for score in (peer.davis16, peer.davis17))
         assert set(peer.approximate) <= {"davis16", "davis17"}
+
+
+def test_every_peer_names_the_paper_that_its_numbers_stand_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert all(re.match(r"arXiv:\d{4}\.\d{5}", peer.pointer) for peer in read_peers())
+    assert main(["peers", "--markdown"]) == 0
+    assert "Xiong et al., Efficient Track Anything, 2024 (arXiv:2411.18933, table 1)" in capsys.readouterr().out
+
+
+def test_what_is_not_stated_is_a_dash() -> None:
+    (osvos,) = [peer for peer in read_peers() if peer.name == "OSVOS"]
+    assert osvos.cells() == ("OSVOS", "9 s a frame", "not named", "-", "80.2", "60.25")
 
 
 def test_the_table_says_that_nothing_in_it_was_measured_here(capsys: pytest.CaptureFixture[str]) -> None:
