@@ -26,13 +26,13 @@ class Outcome:
 
     Attributes:
         target: Its name.
-        state: `skipped` when its toolkit or the precision is not to be had here.
+        state: `skipped` when its toolkit is not installed; `not offered` when it has no such precision.
         reason: Why it was not exported; empty if it was.
         report: Of the export, if it was.
     """
 
     target: str
-    state: Literal["exported", "skipped", "failed"]
+    state: Literal["exported", "skipped", "not offered", "failed"]
     reason: str = ""
     report: ExportReport | None = None
 
@@ -66,8 +66,9 @@ def add_all_command(app: typer.Typer) -> None:
 
 _HELP = f"""Export a student to every target whose toolkit is installed, each into its own folder below --output.
 
-A target that is not installed, or does not offer the precision, is listed as skipped. With --strict that counts as a
-failure, as does an operator beside the accelerator: exit code 1. A target that fails gives exit code 2.
+A target that is not installed is listed as skipped. With --strict that counts as a failure, as does an operator beside
+the accelerator: exit code 1. A target that does not offer the precision is listed and is no failure; one that fails
+gives exit code 2. Where operators of Core ML land is known on a Mac alone, so that --strict cannot fail over them.
 
 Example: python -m export all --output {FOLDER}
 """
@@ -77,7 +78,7 @@ def _export(target: Target, student: Student, options: CommonOptions, console: C
     if target.missing:
         return Outcome(target.name, "skipped", f"not installed: pip install 'mobilevos[{target.extra}]'")
     if options.precision not in target.precisions:
-        return Outcome(target.name, "skipped", f"offers {' and '.join(target.precisions)}, not {options.precision}")
+        return Outcome(target.name, "not offered", f"offers {' and '.join(target.precisions)}, not {options.precision}")
     output = (options.output or FOLDER) / target.name
     try:
         return Outcome(target.name, "exported", report=export_student(target, student, options, None, output, console))
@@ -89,8 +90,8 @@ def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:
     """2 if a target failed; 1 if `strict` and one was skipped or has operators beside the accelerator; else 0."""
     if any(outcome.state == "failed" for outcome in outcomes):
         return 2
-    whole = all(outcome.report is not None and outcome.report.all_delegated for outcome in outcomes)
-    return 0 if whole or not strict else 1
+    left = any(outcome.report is not None and not outcome.report.all_delegated for outcome in outcomes)
+    return 1 if strict and (left or any(outcome.state == "skipped" for outcome in outcomes)) else 0
 
 
 def outcome_table(outcomes: list[Outcome]) -> Table:
@@ -105,7 +106,7 @@ def outcome_table(outcomes: list[Outcome]) -> Table:
         table.add_column(column, no_wrap=True)
     for column in ("nodes", "off", "SQNR", "IoU", "MB", "ms", "eager", "s"):
         table.add_column(column, justify="right")
-    colours = {"exported": "green", "skipped": "yellow", "failed": "red"}
+    colours = {"exported": "green", "skipped": "yellow", "not offered": "yellow", "failed": "red"}
     for outcome in outcomes:
         state = f"[{colours[outcome.state]}]{outcome.state}[/]"
         table.add_row(escape(outcome.target), state, *([] if outcome.report is None else _cells(outcome.report)))
@@ -118,7 +119,7 @@ def _cells(report: ExportReport) -> list[str]:
     differences = [one.measured.difference for one in components if one.measured is not None]
     return [
         str(sum(one.operators.delegated for one in components)),
-        str(sum(left.count for one in components for left in one.operators.left)),
+        str(sum(left.count for one in components for left in one.operators.left)) if report.placed else "?",
         f"{min(one.sqnr_db for one in differences):.0f}" if differences else "-",
         "none" if loop is None or loop.worst_iou is None else f"{loop.worst_iou:.4f}",
         f"{report.artefact_bytes / 1e6:.1f}",

@@ -10,17 +10,20 @@ import torch
 import typer
 from rich.console import Console
 
+from export.checks.coreml_report import AuditedComponent, audit_table, audits_html, audits_of
 from export.checks.findings import Finding, check_components
 from export.checks.page import finding_table, html_page, placement_table
 from export.checks.placements import placements_of
 from export.checks.rules import ACCELERATORS, Severity
 from export.command import write_json
+from export.made_of import network_of
 from export.reference import Reference
 from mobilevos.bundle import Bundle
 from mobilevos.commands.entry import run
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
 from mobilevos.frame_size import parse_size
+from mobilevos.made_here import was_made_here
 from mobilevos.model.checkpoint import load_network
 from mobilevos.model.components import build_components
 from mobilevos.model.folding import fold_batch_norm
@@ -62,13 +65,20 @@ def check(
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Also write the report as one HTML page to this file.")] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if an operator is, or will be, off the accelerator.")
+        bool,
+        typer.Option(
+            "--strict", help="Exit with 1 if an operator is, or will be, off the accelerator, or beyond float16."
+        ),
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Also read Core ML packages that were not exported here.")
     ] = False,
 ) -> None:
     """List the operators that will fall off an accelerator or behave badly on it, before conversion.
 
     Each finding names the line of the network that made the operator, the reason, and a rewrite that works. With
-    BUNDLEs, what really happened to their operators is shown beside it: all targets in one table.
+    BUNDLEs, what really happened to their operators is shown beside it: all targets in one table. Of Core ML's
+    packages, the operators, their types and the values that float16 does not hold; on a Mac, where they run.
 
     Example: python -m export.check build/bundles/* --target all --html build/operators.html
     """
@@ -87,13 +97,34 @@ def check(
             console.print(f"{name}: no rule applies", style="green", highlight=False)
     if placements:
         console.print(placement_table(placements))
+    audits = _audits(opened, checkpoint, console, trust=trust)
+    if audits:
+        console.print(audit_table(audits))
     if json is not None:
         report = {"accelerators": accelerators, "before": [one.to_json() for one in findings]}
-        write_json(json, report | {"after": [one.to_json() for one in placements]})
+        report |= {"after": [one.to_json() for one in placements], "coreml": [one.to_json() for one in audits]}
+        write_json(json, report)
     if html is not None:
-        atomic_write_text(html, html_page(accelerators, findings, placements))
-    if strict and (any(one.severity is Severity.OFF for one in findings) or any(one.left for one in placements)):
+        atomic_write_text(html, html_page(accelerators, findings, placements, audits_html(audits) if audits else ""))
+    before = any(one.severity is Severity.OFF for one in findings)
+    after = any(one.left for one in placements) or any(one.audit.overflows for one in audits)
+    if strict and (before or after):
         raise typer.Exit(1)
+
+
+def _audits(bundles: list[Bundle], checkpoint: Path | None, console: Console, *, trust: bool) -> list[AuditedComponent]:
+    """Of the Core ML bundles that may be parsed in this process."""
+    audits = []
+    for bundle in bundles:
+        if bundle.target != "coreml":
+            continue
+        if not trust and not was_made_here(bundle):
+            line = f"{bundle.folder} comes from elsewhere: its packages were not read; --trust reads them"
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+            continue
+        with console.status("evaluating Core ML's packages"):
+            audits += audits_of(bundle, network_of([bundle], checkpoint))
+    return audits
 
 
 def _targets(name: str) -> list[str]:

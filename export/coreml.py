@@ -230,7 +230,7 @@ def _artefact(request: BuildRequest[Options], component: str, package: Path) -> 
         path=package.name,
         method=_FUNCTION,
         size_bytes=sum(file.stat().st_size for file in package.rglob("*") if file.is_file()),
-        operators=OperatorReport(len(function.operations) - plumbing, 1, plumbing, ()),
+        operators=OperatorReport(len(function.operations) - plumbing, 1, plumbing, (), placed=False),
         inputs=own.inputs if own else None,
         details={
             "compute_units": compute_units(component, request.precision),

@@ -32,12 +32,15 @@ class OperatorReport:
         subgraphs: Calls to the accelerator; each further one costs a round trip through memory.
         plumbing: Nodes that move references and compute nothing.
         left: Operators beside the accelerator.
+        placed: Whether that is known. Core ML decides on the device: all count as delegated, and none can be said to be
+            left.
     """
 
     delegated: int
     subgraphs: int
     plumbing: int
     left: tuple[LeftOperator, ...]
+    placed: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """The report as the manifest holds it."""

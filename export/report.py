@@ -87,14 +87,20 @@ class ExportReport:
 
     @property
     def all_delegated(self) -> bool:
-        """Nothing but plumbing is left beside the accelerator."""
+        """Nothing but plumbing is left beside the accelerator, as far as that is known; see `placed`."""
         return not any(component.operators.left for component in self.components.values())
+
+    @property
+    def placed(self) -> bool:
+        """Whether it is known where operators land."""
+        return all(component.operators.placed for component in self.components.values())
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
         components = {name: component.to_json() for name, component in self.components.items()}
         loop = {"closed_loop": None if self.closed_loop is None else self.closed_loop.to_json()}
-        return asdict(self) | {"all_delegated": self.all_delegated, "components": components} | loop
+        facts = {"all_delegated": self.all_delegated, "placed": self.placed, "components": components}
+        return asdict(self) | facts | loop
 
 
 def report_table(report: ExportReport) -> Table:
@@ -110,7 +116,7 @@ def report_table(report: ExportReport) -> Table:
         table.add_row(
             name,
             str(operators.delegated),
-            f"[red]{escape(left)}[/]" if left else "[green]none[/]",
+            f"[red]{escape(left)}[/]" if left else "[green]none[/]" if operators.placed else "unknown",
             str(operators.subgraphs),
             *_measured_cells(component, report.precision),
         )
@@ -128,6 +134,8 @@ def _measured_cells(component: ComponentReport, precision: str) -> tuple[str, ..
 
 def _caption(report: ExportReport) -> str:
     lines = [f"nodes: operators on {report.accelerator}; outside: all others; eager: PyTorch"]
+    if not report.placed:
+        lines.append("unknown: the runtime places operators itself, on the device")
     if report.not_executed:
         lines.append(f"not executed: {report.not_executed}")
     if report.int8_sqnr_db is not None:

@@ -46,7 +46,7 @@ def finding_table(findings: Sequence[Finding], accelerator: str) -> Table:
 
 def placement_table(placements: Sequence[Placement]) -> Table:
     """Targets side by side, for a terminal: a line for each component, a group of columns for each bundle."""
-    title = "after conversion: on the accelerator / outside; T: transposes"
+    title = "after conversion: on the accelerator / outside (?: unknown); T: transposes"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("component", no_wrap=True)
     bundles = list(dict.fromkeys((one.target, one.precision) for one in placements))
@@ -59,19 +59,23 @@ def placement_table(placements: Sequence[Placement]) -> Table:
 
 
 def _cell(one: Placement) -> str:
-    outside = sum(left.count for left in one.left)
-    colour = "red" if outside else "green"
     transposes = "" if one.transposes is None else f"\n{one.transposes} T"
-    return f"{one.delegated} / [{colour}]{outside}[/]{transposes}"
+    if not one.placed:
+        return f"{one.delegated} / ?{transposes}"
+    outside = sum(left.count for left in one.left)
+    return f"{one.delegated} / [{'red' if outside else 'green'}]{outside}[/]{transposes}"
 
 
-def html_page(accelerators: Sequence[str], findings: Sequence[Finding], placements: Sequence[Placement]) -> str:
+def html_page(
+    accelerators: Sequence[str], findings: Sequence[Finding], placements: Sequence[Placement], more: str = ""
+) -> str:
     """The whole report as one page without any resource from elsewhere.
 
     Args:
         accelerators: That were checked.
         findings: Before conversion.
         placements: After conversion; may be empty.
+        more: Further sections, in HTML.
     """
     before = "".join(
         _findings_html(name, [one for one in findings if one.accelerator == name]) for name in accelerators
@@ -82,7 +86,7 @@ def html_page(accelerators: Sequence[str], findings: Sequence[Finding], placemen
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>MobileVOS operator report</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>Operator report</h1>\n<h2>Before conversion</h2>\n{before}"
-        f"<h2>After conversion</h2>\n{after}\n</body>\n</html>\n"
+        f"<h2>After conversion</h2>\n{after}\n{more}</body>\n</html>\n"
     )
 
 
@@ -127,6 +131,8 @@ def _placements_html(placements: Sequence[Placement]) -> str:
 
 
 def _left_html(one: Placement) -> str:
+    if not one.placed:
+        return "unknown"
     left = "<br>".join(f"{item.count} x {escape(item.operator)}: {escape(item.reason)}" for item in one.left)
     return f'<span class="bad">{left}</span>' if left else '<span class="good">none</span>'
 

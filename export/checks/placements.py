@@ -24,6 +24,7 @@ class Placement:
         delegated: Operators on the accelerator.
         subgraphs: Calls of the accelerator.
         left: Operators beside it, with the toolchain's reasons.
+        placed: Whether it is known where operators land.
         transposes: Operators that only change the layout; None where the format has no such count.
         sqnr_db: Signal to noise ratio of its worst output in decibels; None if equal or not executed.
         verdict: What the counts rest on.
@@ -36,6 +37,7 @@ class Placement:
     delegated: int
     subgraphs: int
     left: tuple[LeftOperator, ...]
+    placed: bool
     transposes: int | None
     sqnr_db: float | None
     verdict: str
@@ -72,6 +74,7 @@ def _placement(bundle: Bundle, component: str) -> Placement:
         delegated=operators["delegated"],
         subgraphs=operators["subgraphs"],
         left=tuple(LeftOperator(**one) for one in operators["left"]),
+        placed=operators.get("placed", True),
         transposes=_transposes(details),
         sqnr_db=entry.get("parity", {}).get("sqnr_db"),
         verdict=bundle.not_executed or _VERDICTS[bundle.target],

@@ -37,6 +37,7 @@ def exported(*left: LeftOperator, pixels: int = 5000, ms: float = 1.0, name: str
     return Outcome(name, "exported", report=report)
 
 
+NOT_OFFERED = Outcome("torchscript", "not offered", "offers fp32, not int8")
 SKIPPED, FAILED = Outcome("tflite", "skipped", "not installed"), Outcome("coreml", "failed", "wrong numbers")
 LEFT = LeftOperator("topk", 3, "no rule")
 
@@ -46,6 +47,7 @@ LEFT = LeftOperator("topk", 3, "no rule")
     [
         ([exported()], 0, 0),
         ([exported(), SKIPPED], 0, 1),
+        ([exported(), NOT_OFFERED], 0, 0),
         ([exported(LEFT)], 0, 1),
         ([FAILED, exported(), SKIPPED], 2, 2),
     ],
@@ -58,7 +60,7 @@ def test_the_exit_code(outcomes: list[Outcome], code: int, strict_code: int) -> 
 def test_the_table_has_a_line_for_each_target_in_80_columns() -> None:
     console = Console(file=io.StringIO(), width=80, color_system=None)
     slow = exported(LEFT, ms=1234.5, name="torchscript")
-    console.print(outcome_table([exported(LEFT), exported(pixels=9), slow, SKIPPED, FAILED]))
+    console.print(outcome_table([exported(LEFT), exported(pixels=9), slow, SKIPPED, FAILED, NOT_OFFERED]))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "…" not in text
@@ -68,6 +70,7 @@ def test_the_table_has_a_line_for_each_target_in_80_columns() -> None:
     assert ["torchscript", "exported", "5", "3", "60", "0.9987", "0.0", "1234.5", "2469.0", "2"] in cells
     assert ["tflite", "skipped"] in cells
     assert ["coreml", "failed"] in cells
+    assert ["torchscript", "not", "offered"] in cells
 
 
 def test_what_cannot_be_had_is_listed_and_the_rest_is_exported(
@@ -84,7 +87,7 @@ def test_what_cannot_be_had_is_listed_and_the_rest_is_exported(
     facts = json.loads((tmp_path / "j").read_text())
     assert {name: one["state"] for name, one in facts.items()} == {
         "absent": "skipped",
-        "coarse": "skipped",
+        "coarse": "not offered",
         "torchscript": "exported",
     }
 

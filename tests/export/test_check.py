@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -55,7 +57,7 @@ def test_a_top_k_read_is_caught_with_the_line_that_makes_it() -> None:
 def test_the_table_of_every_target_names_all_in_80_columns(precisions: tuple[str, ...]) -> None:
     components = (*COMPONENTS, *OPTIONAL_COMPONENTS)
     placements = [
-        Placement(target, precision, "an accelerator", component, 123, 1, (), 12, 60.0, "a verdict")
+        Placement(target, precision, "an accelerator", component, 123, 1, (), target != "coreml", 12, 60.0, "a verdict")
         for target in TARGETS
         for precision in precisions
         for component in components
@@ -67,6 +69,7 @@ def test_the_table_of_every_target_names_all_in_80_columns(precisions: tuple[str
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
     assert set(components) <= set(text.split())
+    assert {"?", "0"} <= set(text.split())
 
 
 @pytest.mark.onnx
@@ -101,6 +104,38 @@ def test_strict_fails_where_an_operator_is_off_the_accelerator(
     printed = capsys.readouterr().out
     assert "off the accelerator" in printed
     assert "softmax(dim=-1)" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.coreml
+def test_what_lies_in_core_ml_s_packages_is_in_every_form(
+    bundle_of: Callable[[str], Path], random_checkpoint: Path, tmp_path: Path, capsys
+) -> None:
+    page, facts = tmp_path / "page.html", tmp_path / "facts.json"
+    options = ["--target", "coreml", "--checkpoint", str(random_checkpoint), *SIZE]
+    assert main([str(bundle_of("coreml")), *options, "--html", str(page), "--json", str(facts), "--strict"]) == 0
+    printed = capsys.readouterr().out
+    for text in (printed, page.read_text()):
+        assert "Core ML, as saved" in text
+        assert "evaluated by the MIL interpreter, not by Apple's runtime" in html.unescape(text)
+    if sys.platform != "darwin":
+        assert "not executed: Core ML's compute plan needs macOS" in page.read_text().replace("&#x27;", "'")
+    report = json.loads(facts.read_text())
+    assert not any(one["placed"] for one in report["after"])
+    (segment,) = (one for one in report["coreml"] if one["component"] == "segment")
+    assert segment["audit"]["operators"]["softmax"] == 1
+    assert set(segment["audit"]["dtypes"]) == {"float32"}
+
+
+@pytest.mark.coreml
+def test_packages_from_elsewhere_are_read_on_request_alone(
+    bundle_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert main([str(bundle_of("coreml")), "--target", "executorch", *SIZE]) == 0
+    printed = capsys.readouterr().out
+    assert "comes from elsewhere: its packages were not read" in printed
+    assert "as saved" not in printed
 
 
 def test_an_unknown_target_is_one_line(capsys) -> None:
