@@ -161,16 +161,22 @@ def test_executorchs_partitioner_takes_the_rewrite(case: Case) -> None:
     assert left_by_executorch(case.kept) == 0
 
 
-def in_tflite(function: Function) -> tuple[int, int]:
-    """Operators beside XNNPACK's delegate, one where the runtime does not even load the model; and transposes."""
-    from export.checks.tflite_audit import audit
+def converted(function: Function) -> bytes:
+    """A `.tflite` of it, with the signature `step`."""
     from export.tflite import convert
     from mobilevos.contract import Signature, TensorSpec
 
     module = Module(function).eval()
     result = module(*images())
     own = Signature("step", (TensorSpec("x", (1, 4, 8, 8), "NCHW"),), (TensorSpec("y", tuple(result.shape), "any"),))
-    model = convert({"step": module}, {"step": images()}, {"step": own})
+    return convert({"step": module}, {"step": images()}, {"step": own})
+
+
+def in_tflite(function: Function) -> tuple[int, int]:
+    """Operators beside XNNPACK's delegate, one where the runtime does not even load the model; and transposes."""
+    from export.checks.tflite_audit import audit
+
+    model = converted(function)
     try:
         found = audit(model)["step"]
     except ValueError as error:
@@ -192,3 +198,17 @@ def test_tflites_delegate_agrees(case: Case) -> None:
         assert left > kept_left == 0
     else:
         assert transposes > kept_transposes
+
+
+@pytest.mark.slow
+@pytest.mark.tflite
+def test_tensorflows_gpu_analyzer_objects_to_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Why its verdict is in no report. Once this fails, it says something, and belongs beside the rules."""
+    import tensorflow as tf
+
+    model = converted(looked_up)
+    capfd.readouterr()
+    tf.lite.experimental.Analyzer.analyze(model_content=model, gpu_compatibility=True)
+    said = capfd.readouterr().out
+    assert "GATHER" in said
+    assert "Your model looks compatible with GPU delegate" in said
