@@ -14,6 +14,7 @@ from export.bundle import BundleFacts, make_manifest, write_manifest
 from export.closed_loop import CURVE, TOLERANCES, check_closed_loop, write_curve
 from export.measurement import measure
 from export.quantization.section import INT8, quantization_section
+from export.quantization.unquantized import refuse_unquantized
 from export.reference import Reference
 from export.report import ComponentReport, ExportReport
 from export.targets import Advance, BuildRequest, ComponentArtefact, Target
@@ -138,10 +139,12 @@ def _prove(
     The manifest is written last: without it nothing opens what a killed export leaves.
 
     Raises:
-        InputError: The bundle does not compute what the reference computes.
+        InputError: The bundle does not compute what the reference computes, or not in int8 what it should.
     """
     bundle = Bundle.of(folder, make_manifest(folder, facts))
     advance("comparing with the reference")
+    if facts.precision == INT8:
+        refuse_unquantized(bundle, reference)
     engine = engine_class(target.engine)(bundle)
     reports = measure(reference.eager, engine, reference.activations, facts.components, facts.precision)
     advance("tracking the golden clip")

@@ -1,0 +1,61 @@
+"""The check of a fresh int8 bundle: no layer that was to be int8 is anything else in its artefacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import fx
+
+from export.quantization.artefacts.reading import READABLE, open_graph
+from export.quantization.layers import find_layers, layers_in_order
+from export.quantization.placement import LayerPlacement
+from export.quantization.section import INT8
+from export.reference import Reference
+from mobilevos.bundle import Bundle
+from mobilevos.errors import InputError
+from mobilevos.quantization.program import ObservedComponent
+
+__all__ = ["refuse_unquantized"]
+
+_SHOWN = 3
+
+
+def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
+    """Reads from the artefacts what each layer became.
+
+    Args:
+        bundle: Made here, in int8.
+        reference: That it was made of.
+
+    Raises:
+        InputError: A layer is not in int8 that the specification does not keep in float.
+    """
+    if bundle.target not in READABLE:
+        return
+    quantized = reference.quantized
+
+    def program(component: str) -> tuple[fx.GraphModule, Mapping[str, str]]:
+        return quantized.programs[component], quantized.sites[component]
+
+    components = {name: ObservedComponent(one, {}, quantized.sites[name]) for name, one in quantized.programs.items()}
+    graph, meant = open_graph(bundle, program), _meant(bundle)
+    wrong = []
+    for component, layers in layers_in_order(reference.network, components).items():
+        found = find_layers(layers, graph.convolutions(component)) if layers else {}
+        for layer in layers:
+            kept = quantized.specification.float_part(layer.name, "conv2d") is not None
+            placed = LayerPlacement("" if kept else meant, {component: found.get(layer.name)})
+            if placed.failed:
+                wrong.append(f"{layer.name} of {component} ({placed.runs_in})")
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise InputError(
+            "the toolkit did not quantize every layer",
+            expected=meant,
+            found=f"{', '.join(wrong[:_SHOWN])}{more}",
+            remedy="pass --keep-float with the layers, if they may stay in float",
+        )
+
+
+def _meant(bundle: Bundle) -> str:
+    return "int8 weights" if bundle.manifest["options"].get("weights_only") else INT8
