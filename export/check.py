@@ -12,7 +12,7 @@ from rich.console import Console
 
 from export.checks.coreml_report import AuditedComponent, audit_table, audits_html, audits_of
 from export.checks.findings import Finding, check_components
-from export.checks.page import finding_table, html_page, placement_table
+from export.checks.page import clean_text, finding_table, html_page, placement_table
 from export.checks.placements import placements_of
 from export.checks.rules import ACCELERATORS, Severity
 from export.command import write_json
@@ -94,7 +94,7 @@ def check(
         if of_this:
             console.print(finding_table(of_this, name))
         else:
-            console.print(f"{name}: no rule applies", style="green", highlight=False)
+            console.print(f"{name}: {clean_text(name)}", style="green", highlight=False)
     if placements:
         console.print(placement_table(placements))
     audits = _audits(opened, checkpoint, console, trust=trust)

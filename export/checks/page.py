@@ -11,9 +11,9 @@ from rich.table import Table
 
 from export.checks.findings import Finding
 from export.checks.placements import Placement
-from export.checks.rules import Severity
+from export.checks.rules import RULES, Severity
 
-__all__ = ["STYLE", "finding_table", "html_page", "html_table", "placement_table"]
+__all__ = ["STYLE", "clean_text", "finding_table", "html_page", "html_table", "placement_table"]
 
 _COLOURS = {Severity.OFF: "red", Severity.WRONG: "red", Severity.RANGE: "yellow", Severity.SLOW: "yellow"}
 
@@ -42,6 +42,13 @@ def finding_table(findings: Sequence[Finding], accelerator: str) -> Table:
         operator = f"{one.count} x {one.operator.removeprefix('aten.')}"
         table.add_row(one.component, escape_markup(operator), verdict, escape_markup(text))
     return table
+
+
+def clean_text(accelerator: str) -> str:
+    """What is said of an accelerator without a finding."""
+    if any(accelerator in rule.accelerators for rule in RULES):
+        return "no rule applies"
+    return "takes every operator: there is no rule for it"
 
 
 def placement_table(placements: Sequence[Placement]) -> Table:
@@ -93,7 +100,7 @@ def html_page(
 def _findings_html(accelerator: str, findings: Sequence[Finding]) -> str:
     title = f"<h3>{escape(accelerator)}</h3>\n"
     if not findings:
-        return f'{title}<p class="good">No rule applies.</p>\n'
+        return f'{title}<p class="good">{clean_text(accelerator).capitalize()}.</p>\n'
     headers = ("component", "operator", "count", "verdict", "why", "instead", "made at", "source of the rule")
     rows = [
         (

@@ -78,6 +78,7 @@ def test_a_report_in_three_forms(bundle_of: Callable[[str], Path], tmp_path: Pat
     assert main([str(bundle), *SIZE, "--html", str(page), "--json", str(facts), "--strict"]) == 0
     printed = capsys.readouterr().out
     assert "executorch-xnnpack: no rule applies" in printed
+    assert "coreml-cpu: takes every operator: there is no rule for it" in printed
     lines = [line.split() for line in printed.splitlines()]
     assert lines.index(["onnx"]) + 1 == lines.index(["component", "fp32"])
     report = json.loads(facts.read_text())
