@@ -85,7 +85,8 @@ def run_demo(clip: Clip, networks: DemoNetworks, output: Path, threads: int, pro
 
     programs = (bundle.artefact("segment")[0] for bundle, _ in exported)
     sizes = [path.stat().st_size for path in (networks.checkpoint, *programs)]
-    agreements = [None, *map(summarise, ious)]
+    frames = [str(index) for index in range(len(ious[0]))]
+    agreements = [None, *(summarise(one, frames) for one in ious)]
     results = tuple(
         EngineResult.of(contestant, alone, score.mean if score else None, agreement, size)
         for contestant, alone, score, agreement, size in zip(

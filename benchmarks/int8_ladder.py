@@ -126,14 +126,15 @@ def agreement_with(reference: Path, masks: Path, sequences: list[Sequence]) -> A
     Args:
         reference: Holds `SEQUENCE/FRAME.png`.
         masks: Likewise.
-        sequences: Whose frames are compared.
+        sequences: Whose frames are compared; the worst is named `SEQUENCE:FRAME`.
     """
-    ious = []
+    ious, frames = [], []
     for one in sequences:
         for name in one.frames.names[1:]:
             found, expected = (read_mask(folder / one.name / f"{name}.png") for folder in (masks, reference))
             ious.append(frame_iou(found, expected, _IDS))
-    return summarise(ious)
+            frames.append(f"{one.name}:{name}")
+    return summarise(ious, frames)
 
 
 def table_rows(rungs: list[Rung]) -> list[tuple[str, ...]]:
@@ -145,7 +146,7 @@ def table_rows(rungs: list[Rung]) -> list[tuple[str, ...]]:
             f"{100 * one.j_and_f:.2f}",
             f"{100 * (one.j_and_f - parent):+.2f}",
             "-" if one.agreement is None else f"{one.agreement.mean:.4f}",
-            "-" if one.agreement is None else f"{one.agreement.worst:.3f}",
+            "-" if one.agreement is None else f"{one.agreement.worst:.3f} ({one.agreement.worst_frame})",
             _decibels(one.sqnr_db.get("segment")),
             "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
         )

@@ -170,13 +170,13 @@ class Comparison:
         return tuple(self._standing(one, tally) for one, tally in zip(self._contenders, self._tallies, strict=True))
 
     def _standing(self, contender: Contender, tally: _Tally) -> Standing:
-        agreement = summarise(tally.ious)
+        agreement = summarise(tally.ious, self._frames)
         return Standing(
             contender.name,
             contender.facts,
             DatasetScore(tuple(tally.scores)) if tally.scores else None,
             agreement.mean,
             agreement.worst,
-            self._frames[agreement.worst_frame],
+            agreement.worst_frame,
             1000 * tally.seconds / self._steps,
         )

@@ -21,12 +21,12 @@ class Agreement:
     Attributes:
         mean: Over all frames, 0..1.
         worst: Of the worst frame.
-        worst_frame: Its index.
+        worst_frame: Its name, as `summarise` was given it.
     """
 
     mean: float
     worst: float
-    worst_frame: int
+    worst_frame: str
 
 
 def frame_iou(labels: NDArray[np.uint8], reference: NDArray[np.uint8], ids: Sequence[int]) -> float:
@@ -40,7 +40,12 @@ def frame_iou(labels: NDArray[np.uint8], reference: NDArray[np.uint8], ids: Sequ
     return fmean(region_similarity(labels == object_id, reference == object_id) for object_id in ids)
 
 
-def summarise(ious: Sequence[float]) -> Agreement:
-    """Mean and worst of all frames' IoU, of which there is at least one."""
-    worst = int(np.argmin(ious))
-    return Agreement(fmean(ious), ious[worst], worst)
+def summarise(ious: Sequence[float], frames: Sequence[str]) -> Agreement:
+    """Mean and worst of all frames' IoU.
+
+    Args:
+        ious: Of each frame, 0..1; at least one.
+        frames: Their names, e.g. `bmx-trees:00042` where frames of several sequences are summed up.
+    """
+    iou, frame = min(zip(ious, frames, strict=True), key=lambda one: one[0])
+    return Agreement(fmean(ious), iou, frame)

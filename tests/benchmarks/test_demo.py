@@ -136,7 +136,7 @@ def test_the_contact_sheet_spans_the_clip(length: int, columns: int, tmp_path: P
 def test_the_table_shows_what_there_is() -> None:
     times = {name: float(place) for place, name in enumerate(COMPONENTS)}
     reference = EngineResult("eager", {}, None, 200.0, times, None, 3_820_000)
-    exported = EngineResult("exported", {}, 0.876, 80.0, times, Agreement(0.999, 0.9876, 5), 7_430_000)
+    exported = EngineResult("exported", {}, 0.876, 80.0, times, Agreement(0.999, 0.9876, "5"), 7_430_000)
     report = DemoReport("clip", SIZE, 3, [1, 7], 1, (reference, exported), False, 1.0, "build")
     console = Console(width=100, record=True, file=StringIO())
     console.print(report_table(report))

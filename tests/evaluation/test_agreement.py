@@ -24,5 +24,10 @@ def test_ids_that_were_exchanged_do_not_agree() -> None:
 
 
 def test_the_summary_names_the_worst_frame() -> None:
-    agreement = summarise([1.0, 0.5, 0.75])
-    assert (agreement.mean, agreement.worst, agreement.worst_frame) == (0.75, 0.5, 1)
+    agreement = summarise([1.0, 0.5, 0.75], ["dog:00001", "libby:00042", "libby:00043"])
+    assert (agreement.mean, agreement.worst, agreement.worst_frame) == (0.75, 0.5, "libby:00042")
+
+
+def test_every_frame_has_a_name() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        summarise([1.0, 0.5], ["dog:00001"])
