@@ -33,9 +33,10 @@ class Rung:
         sequences: J&F of each sequence, 0..1, by name.
         j_and_f: Over all of them.
         agreement: With the masks of the reference; None where they are not to be compared.
-        sqnr_db: Of each component against the network in float, by name; empty for float itself.
+        sqnr_db: Of each component against the parent in float, of its worst output, by name; None where it is equal;
+            empty for float itself. See `benchmarks.component_sqnr`.
         size_bytes: Of a bundle's artefacts; None for PyTorch.
-        provenance: Engine, versions and hashes.
+        provenance: Engine, versions and hashes; `made`: commit, machine and time of the tracking.
     """
 
     name: str

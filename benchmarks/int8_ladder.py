@@ -4,137 +4,42 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from benchmarks.accuracy_rungs import Gate, Kind, Rung, gates
+from benchmarks.accuracy_rungs import Gate, Rung, gates
+from benchmarks.int8_climbing import Entrant, climb
+from benchmarks.machine import describe_machine
+from benchmarks.provenance import provenance, sources_sha256
 from benchmarks.tables import markdown_table, rich_table
 from mobilevos.bundle import Bundle
-from mobilevos.commands.console import frame_progress, print_line
+from mobilevos.commands.console import print_line
 from mobilevos.commands.engine_options import TrackingSetup
 from mobilevos.commands.entry import run
-from mobilevos.commands.tracked_evaluation import track_and_score
 from mobilevos.data.davis import Davis
-from mobilevos.data.masks import read_mask
-from mobilevos.data.sequence import Sequence
 from mobilevos.engines import INT8_REFERENCE
 from mobilevos.errors import InputError
-from mobilevos.evaluation.agreement import Agreement, frame_iou, summarise
 from mobilevos.files import atomic_file, atomic_write_text
 from mobilevos.weights import default_checkpoint, default_int8_checkpoint
 
-__all__ = ["Entrant", "agreement_with", "climb", "main", "table_rows"]
+__all__ = ["main", "sqnr_table", "table_rows"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-_IDS = (1,)  # the sequences of DAVIS 2016 have one object
-
 HEADERS = ("rung", "J&F", "against float", "mean IoU", "worst frame", "SQNR dB", "MB")
 
+_CAPTION = "IoU: of a runtime's masks with the fake-quantized network's; SQNR: of the fused step against the parent"
 
-@dataclass(frozen=True)
-class Entrant:
-    """What is put on a rung.
-
-    Attributes:
-        name: Of the rung, for people and for its folder.
-        kind: See `Rung`.
-        setup: Engine, weights and memory.
-    """
-
-    name: str
-    kind: Kind
-    setup: TrackingSetup
-
-    @property
-    def bundle(self) -> Bundle | None:
-        """Of a runtime."""
-        return None if self.setup.bundle is None else Bundle.open(self.setup.bundle, verify=False)
-
-
-def climb(entrants: list[Entrant], sequences: list[Sequence], folder: Path) -> list[Rung]:
-    """Tracks and scores what is not yet scored, and compares masks with the reference's.
-
-    A rung whose weights and versions are those of its last run is read from there, so that a stopped ladder goes on
-    where it was.
-
-    Args:
-        entrants: One of kind `float` and one of kind `reference` among them.
-        sequences: Each of one object.
-        folder: Takes masks and scores of every rung.
-
-    Raises:
-        InputError: An engine, a bundle or a sequence cannot be used.
-    """
-    reports = {one.name: _report(one, sequences, folder / one.name) for one in entrants}
-    reference = next(one.name for one in entrants if one.kind == "reference")
-    rungs = []
-    for one in entrants:
-        report, bundle = reports[one.name], one.bundle
-        compared = one.kind == "runtime"
-        agreement = agreement_with(folder / reference / "masks", folder / one.name / "masks", sequences)
-        rungs.append(
-            Rung(
-                name=one.name,
-                kind=one.kind,
-                target="" if bundle is None else bundle.target,
-                sequences={name: score["j_and_f"] for name, score in report["scores"]["sequences"].items()},
-                j_and_f=report["scores"]["j_and_f"],
-                agreement=agreement if compared else None,
-                sqnr_db={} if bundle is None else dict(bundle.manifest["quantization"]["sqnr_db"]),
-                size_bytes=None if bundle is None else bundle.artefact_bytes,
-                provenance=report["provenance"],
-            )
-        )
-    return rungs
-
-
-def _report(entrant: Entrant, sequences: list[Sequence], folder: Path) -> dict[str, Any]:
-    """Scores and provenance, from the last run if it was the same."""
-    path = folder / "scores.json"
-    engine = entrant.setup.open_engine()
-    provenance = _without_paths(entrant.setup.provenance(engine))
-    del engine
-    if path.is_file():
-        last: dict[str, Any] = json.loads(path.read_text())
-        if last["provenance"] == provenance and list(last["scores"]["sequences"]) == [one.name for one in sequences]:
-            return last
-    frames = sum(len(one.frames) for one in sequences)
-    with frame_progress(entrant.name, frames) as advance:
-        tracked = track_and_score(sequences, entrant.setup, masks=folder / "masks", overwrite=True, advance=advance)
-    report = {"provenance": provenance, "scores": tracked.scores.to_json()}
-    atomic_write_text(path, json.dumps(report, indent=2) + "\n")
-    return report
-
-
-def _without_paths(provenance: dict[str, Any]) -> dict[str, Any]:
-    """Without folders of the machine: hashes tell what was run."""
-    weights = {key: value for key, value in provenance["weights"].items() if key not in ("checkpoint", "bundle")}
-    kept = {key: value for key, value in provenance.items() if not isinstance(value, Path)}
-    without: dict[str, Any] = json.loads(json.dumps(kept | {"weights": weights}))
-    return without
-
-
-def agreement_with(reference: Path, masks: Path, sequences: list[Sequence]) -> Agreement:
-    """IoU of two folders of masks, over all frames of all sequences but their given first.
-
-    Args:
-        reference: Holds `SEQUENCE/FRAME.png`.
-        masks: Likewise.
-        sequences: Whose frames are compared; the worst is named `SEQUENCE:FRAME`.
-    """
-    ious, frames = [], []
-    for one in sequences:
-        for name in one.frames.names[1:]:
-            found, expected = (read_mask(folder / one.name / f"{name}.png") for folder in (masks, reference))
-            ious.append(frame_iou(found, expected, _IDS))
-            frames.append(f"{one.name}:{name}")
-    return summarise(ious, frames)
+_SQNR_TITLE = "SQNR of each component, dB"
+_SQNR_CAPTION = (
+    "Each rung is given what the parent in float was given, and its worst output is compared with the parent's. "
+    "Training for int8 moved the weights, which counts as noise here; what is equal has no ratio."
+)
 
 
 def table_rows(rungs: list[Rung]) -> list[tuple[str, ...]]:
@@ -147,15 +52,25 @@ def table_rows(rungs: list[Rung]) -> list[tuple[str, ...]]:
             f"{100 * (one.j_and_f - parent):+.2f}",
             "-" if one.agreement is None else f"{one.agreement.mean:.4f}",
             "-" if one.agreement is None else f"{one.agreement.worst:.3f} ({one.agreement.worst_frame})",
-            _decibels(one.sqnr_db.get("segment")),
+            _decibels(one.sqnr_db["segment"]) if one.sqnr_db else "-",
             "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
         )
         for one in rungs
     ]
 
 
+def sqnr_table(rungs: list[Rung]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headers and one line for each rung but float: the ratio of every component, `equal` where it gives the same."""
+    measured = [one for one in rungs if one.sqnr_db]
+    components = list(dict.fromkeys(name for one in measured for name in one.sqnr_db))
+    return ("rung", *components), [
+        (one.name, *(_decibels(one.sqnr_db[name]) if name in one.sqnr_db else "-" for name in components))
+        for one in measured
+    ]
+
+
 def _decibels(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+    return "equal" if value is None else f"{value:.1f}"
 
 
 @app.command()
@@ -179,7 +94,8 @@ def ladder(
 ) -> None:
     """Score every step from float to a phone's runtime on DAVIS 2016, and hold the runtimes to their limits.
 
-    Rungs that are done are read, not repeated. Exits with 1 if a runtime loses more J&F than it may, or agrees less
+    Each rung is scored, and its components are compared with the parent's on the same activations. Rungs that are done
+    are read, not repeated. Exits with 1 if a runtime loses more J&F than it may, or agrees less
     with PyTorch's fake quantization. A Core ML bundle is run by the MIL interpreter where there is no Mac.
 
     Example: python -m benchmarks.int8_ladder build/int8/* --davis DAVIS --calibrated calibrated.safetensors
@@ -191,11 +107,12 @@ def ladder(
     rungs = climb(entrants, chosen, output)
     held = gates(rungs)
     title = f"int8 on {len(chosen)} sequences of DAVIS 2016"
-    caption = "IoU: of a runtime's masks with the fake-quantized network's; SQNR: of the fused step against float"
-    Console().print(rich_table(title, HEADERS, table_rows(rungs), caption=caption))
+    console = Console()
+    console.print(rich_table(title, HEADERS, table_rows(rungs), caption=_CAPTION))
+    console.print(rich_table(_SQNR_TITLE, *sqnr_table(rungs), caption=_SQNR_CAPTION))
     for gate in held:
         print_line(str(gate))
-    _write(rungs, held, f"{title}. {caption}.", output)
+    _write(rungs, held, title, output)
     if not all(gate.passed for gate in held):
         raise typer.Exit(1)
 
@@ -227,9 +144,13 @@ def _write(rungs: list[Rung], held: list[Gate], title: str, output: Path) -> Non
         {"rung": one.rung, "what": one.what, "limit": one.limit, "found": one.found, "passed": one.passed}
         for one in held
     ]
-    report = {"rungs": [one.to_json() for one in rungs], "gates": gate_rows}
+    sources = {package: sources_sha256(package) for package in ("mobilevos", "export", "benchmarks")}
+    made = {**provenance(describe_machine()), "mobilevos": version("mobilevos"), "sources_sha256": sources}
+    report = {"made": made, "rungs": [one.to_json() for one in rungs], "gates": gate_rows}
     atomic_write_text(output / "ladder.json", json.dumps(report, indent=2) + "\n")
-    atomic_write_text(output / "ladder.md", f"{markdown_table(HEADERS, table_rows(rungs))}\n{title}\n")
+    scores = f"{markdown_table(HEADERS, table_rows(rungs))}\n{title}. {_CAPTION}.\n"
+    ratios = f"{markdown_table(*sqnr_table(rungs))}\n{_SQNR_TITLE}. {_SQNR_CAPTION}\n"
+    atomic_write_text(output / "ladder.md", f"{scores}\n{ratios}")
     _plot(rungs, output / "ladder.png")
     print_line(f"reports: {output}/ladder.json, ladder.md, ladder.png")
 

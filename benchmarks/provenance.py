@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "provenance"]
+from mobilevos.files import sha256_of
+
+__all__ = ["commit", "provenance", "sources_sha256"]
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -29,6 +32,16 @@ def provenance(machine: dict[str, Any]) -> dict[str, Any]:
     head, changed = commit()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"commit": head, "uncommitted_changes": changed, "machine": machine, "time": now}
+
+
+def sources_sha256(package: str) -> str:
+    """SHA-256 of a package's Python files, names and contents: tells what ran where there is no commit to name it.
+
+    Args:
+        package: `mobilevos`, `export` or `benchmarks`.
+    """
+    files = sorted(path.relative_to(_REPOSITORY).as_posix() for path in (_REPOSITORY / package).rglob("*.py"))
+    return sha256("".join(f"{sha256_of(_REPOSITORY / file)}  {file}\n" for file in files).encode()).hexdigest()
 
 
 def _git(*arguments: str) -> str:

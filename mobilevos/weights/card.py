@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -46,7 +47,7 @@ def render_card(template: str, evidence: dict[str, dict[str, Any]], checkpoint: 
 
     Args:
         template: Text with the fields `{facts}`, `{scores}`, `{others}`, `{ablation}`, `{verdict}`, `{robustness}`,
-            `{int8_facts}`, `{int8_ladder}`, `{int8_gates}`, `{int8_ablation}` and `{int8_verdict}`.
+            `{int8_facts}`, `{int8_ladder}`, `{int8_sqnr}`, `{int8_gates}`, `{int8_ablation}` and `{int8_verdict}`.
         evidence: What `mobilevos evaluate davis --json`, `python -m benchmarks.ablation`,
             `python -m benchmarks.robustness --json` and `python -m benchmarks.int8_ladder` wrote, by the names of
             `EVIDENCE`.
@@ -62,6 +63,7 @@ def render_card(template: str, evidence: dict[str, dict[str, Any]], checkpoint: 
         robustness=_robustness(evidence["robustness"]["results"]),
         int8_facts=int8.facts,
         int8_ladder=_ladder(evidence["int8_ladder"]["rungs"]),
+        int8_sqnr=_sqnr(evidence["int8_ladder"]["rungs"]),
         int8_gates=_gates(evidence["int8_ladder"]["gates"]),
         int8_ablation=_ablation(evidence["int8_ablation"]["results"], "against post-training"),
         int8_verdict=evidence["int8_ablation"]["verdict"],
@@ -116,11 +118,27 @@ def _ladder(rungs: list[dict[str, Any]]) -> str:
                 f"{100 * one['j_and_f']:.2f}",
                 f"{100 * (one['j_and_f'] - parent):+.2f}",
                 "" if agreement is None else f"{agreement['mean']:.4f}",
-                "" if agreement is None else f"{agreement['worst']:.3f}",
+                "" if agreement is None else f"{agreement['worst']:.3f} ({agreement['worst_frame']})",
                 "" if size is None else f"{size / 1e6:.1f}",
             )
         )
     return _table(("rung", "J&F", "against float32", "mean IoU", "worst frame", "MB"), rows)
+
+
+def _sqnr(rungs: list[dict[str, Any]]) -> str:
+    """In dB, a line for each rung that was measured; null stands for outputs that are equal."""
+    measured = {one["name"]: one["sqnr_db"] for one in rungs if one["sqnr_db"]}
+    if not measured:
+        return "Not measured yet."
+    components = list(dict.fromkeys(component for ratios in measured.values() for component in ratios))
+    rows = [(name, *(_decibels(ratios.get(one, nan)) for one in components)) for name, ratios in measured.items()]
+    return _table(("rung", *components), rows)
+
+
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return "equal"
+    return "" if isnan(value) else f"{value:.1f}"
 
 
 def _gates(gates: list[dict[str, Any]]) -> str:

@@ -9,8 +9,10 @@
 The student that was trained for int8 goes the same way:
 
     python -m mobilevos.weights.publish int8 runs/qat/network.safetensors
-    python -m benchmarks.int8_ladder build/int8/* --davis DAVIS --calibrated calibrated.safetensors
-    python -m mobilevos.weights.publish card scores.json --int8-ladder build/int8_ladder/ladder.json \\
+    mobilevos calibrate DAVIS --output calibrated.safetensors
+    python -m export all --precision int8 --output build/int8
+    python -m benchmarks.int8_ladder build/int8/* --davis DAVIS --calibrated calibrated.safetensors --threads 1
+    python -m mobilevos.weights.publish card --int8-ladder build/int8_ladder/ladder.json \\
         --int8-ablation runs/ablation_qat/ablation.json
 
 No figure of the card is written by hand: what it shows lies beside it as JSON.

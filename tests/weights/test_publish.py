@@ -13,8 +13,8 @@ from mobilevos.files import sha256_of
 from mobilevos.model import load_network
 from mobilevos.quantization.stored import load_stored
 from mobilevos.weights import default_checkpoint, default_int8_checkpoint
-from mobilevos.weights.card import EVIDENCE
-from mobilevos.weights.publish import CARD, FOLDER, read_evidence, shipped_card
+from mobilevos.weights.card import EVIDENCE, ShippedFile, render_card
+from mobilevos.weights.publish import CARD, FLOAT_FILE, FOLDER, INT8_FILE, read_evidence, shipped_card
 
 MEGABYTE = 1e6
 
@@ -56,6 +56,29 @@ def test_the_int8_student_is_small_holds_ranges_and_is_what_was_measured(evidenc
     rungs = {one["kind"]: one for one in evidence["int8_ladder"]["rungs"]}
     assert rungs["reference"]["provenance"]["weights"]["checkpoint_sha256"] == sha256_of(shipped)
     assert rungs["float"]["provenance"]["weights"]["checkpoint_sha256"] == sha256_of(default_checkpoint())
+
+
+def test_every_rung_of_the_ladder_is_of_the_shipped_int8_weights(evidence: dict) -> None:
+    """A ladder that is older than the weights is of another file, whose hash is another."""
+    shipped = default_int8_checkpoint()
+    assert shipped is not None
+    trained = [one for one in evidence["int8_ladder"]["rungs"] if one["kind"] in ("reference", "runtime")]
+    assert len(trained) >= 5
+    assert {one["provenance"]["weights"]["checkpoint_sha256"] for one in trained} == {sha256_of(shipped)}
+
+
+def test_the_card_shows_what_every_component_keeps_in_int8(evidence: dict) -> None:
+    rungs = [
+        one | {"sqnr_db": {"read_memory": None, "segment": 17.06} if one["kind"] == "runtime" else {}}
+        for one in evidence["int8_ladder"]["rungs"]
+    ]
+    fields = {
+        name: ShippedFile(FOLDER / file, "", {}) for name, file in (("checkpoint", FLOAT_FILE), ("int8", INT8_FILE))
+    }
+    card = render_card("{int8_sqnr}", evidence | {"int8_ladder": {"rungs": rungs, "gates": []}}, **fields)
+    assert card.splitlines()[0] == "| rung | read_memory | segment |"
+    assert "| executorch | equal | 17.1 |" in card
+    assert "float32" not in card
 
 
 def test_every_runtime_keeps_its_limits_in_int8(evidence: dict) -> None:

@@ -1,0 +1,34 @@
+"""The tables of the int8 ladder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks.accuracy_rungs import Rung
+from benchmarks.int8_ladder import HEADERS, sqnr_table, table_rows
+from mobilevos.evaluation.agreement import Agreement
+
+FLOAT = Rung("float32", "float", "", {"dog": 0.9}, 0.9, None, {}, None, {})
+QUANTIZED = replace(FLOAT, name="fake-quantized", kind="reference", sqnr_db={"read_memory": None, "segment": 17.06})
+RUNTIME = replace(
+    QUANTIZED,
+    name="coreml",
+    kind="runtime",
+    j_and_f=0.891,
+    agreement=Agreement(0.98, 0.9, "dog:00042"),
+    sqnr_db={"read_memory": 90.0, "segment": 17.0, "segment_stateful": 16.9},
+    size_bytes=2_900_000,
+)
+
+
+def test_a_rung_shows_its_worst_frame_by_name_and_the_ratio_of_its_fused_step() -> None:
+    rows = table_rows([FLOAT, QUANTIZED, RUNTIME])
+    assert {len(row) for row in rows} == {len(HEADERS)}
+    assert rows[0] == ("float32", "90.00", "+0.00", "-", "-", "-", "-")
+    assert rows[2] == ("coreml", "89.10", "-0.90", "0.9800", "0.900 (dog:00042)", "17.0", "2.9")
+
+
+def test_every_component_has_its_ratio_and_float_has_no_line() -> None:
+    headers, rows = sqnr_table([FLOAT, QUANTIZED, RUNTIME])
+    assert headers == ("rung", "read_memory", "segment", "segment_stateful")
+    assert rows == [("fake-quantized", "equal", "17.1", "-"), ("coreml", "90.0", "17.0", "16.9")]
