@@ -14,10 +14,13 @@ from mobilevos.golden import ClosedLoop, Tolerances
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CURVE", "TOLERANCES", "check_closed_loop", "write_curve"]
+__all__ = ["CURVE", "LEAST_INT8_IOU", "TOLERANCES", "check_closed_loop", "write_curve"]
 
 CURVE = "parity/closed_loop.png"
 """Where a bundle holds its curve."""
+
+LEAST_INT8_IOU = 0.97
+"""Mean IoU of a converted program's masks with those of the fake-quantized network, closed loop, on any clips."""
 
 TOLERANCES = {
     # Sums of float32 in another order move a logit by a millionth of its range: what turns a pixel is a fault.
@@ -26,8 +29,10 @@ TOLERANCES = {
     # are in float32, 2.2e-2 where they are in float16.
     "fp16": Tolerances(pixels=1000, iou=0.99, mean_iou=0.99, tensors=5e-2),
     # Beside the int8 reference. A sum that lies half-way between two steps is rounded to either, in one value of some
-    # thousands, and the loop feeds on it: the masks agree on the whole, and single frames may not.
-    "int8": Tolerances(pixels=1000, iou=0.5, mean_iou=0.95, tensors=0.6),
+    # thousands, and the loop feeds on it. Measured on the shipped student, of ExecuTorch, LiteRT, ONNX Runtime and Core
+    # ML the worst: at 480x864 worst IoU 0.9982, mean 0.9991, tensors 0.024; at 64x96, where a pixel is a larger part
+    # of a mask, worst 0.971 from 184 pixels on, tensors 0.039.
+    "int8": Tolerances(pixels=1000, iou=0.9, mean_iou=LEAST_INT8_IOU, tensors=0.1),
 }
 """Of each precision: what decides whether an export is refused, and what the bundle tells other loops to keep."""
 
