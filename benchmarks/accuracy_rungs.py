@@ -89,6 +89,7 @@ def gates(rungs: list[Rung]) -> list[Gate]:
         loss, limit = parent.j_and_f - one.j_and_f, LOSS_LIMITS.get(one.target, _OTHER_LIMIT)
         found.append(Gate(one.name, "loses J&F", f"{100 * limit:.1f}", f"{100 * loss:+.2f}", loss <= limit))
         if one.agreement is not None:
-            mean = one.agreement.mean
-            found.append(Gate(one.name, "mean IoU", f"{LEAST_INT8_IOU}", f"{mean:.4f}", mean >= LEAST_INT8_IOU))
+            mean, worst = one.agreement.mean, f"worst frame {one.agreement.worst:.3f} in {one.agreement.worst_frame}"
+            passed = mean >= LEAST_INT8_IOU
+            found.append(Gate(one.name, "mean IoU", f"{LEAST_INT8_IOU}", f"{mean:.4f}, {worst}", passed))
     return found

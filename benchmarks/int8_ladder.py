@@ -51,7 +51,7 @@ def table_rows(rungs: list[Rung]) -> list[tuple[str, ...]]:
             f"{100 * one.j_and_f:.2f}",
             f"{100 * (one.j_and_f - parent):+.2f}",
             "-" if one.agreement is None else f"{one.agreement.mean:.4f}",
-            "-" if one.agreement is None else f"{one.agreement.worst:.3f} ({one.agreement.worst_frame})",
+            "-" if one.agreement is None else f"{one.agreement.worst:.3f}",
             _decibels(one.sqnr_db["segment"]) if one.sqnr_db else "-",
             "-" if one.size_bytes is None else f"{one.size_bytes / 1e6:.1f}",
         )
@@ -63,7 +63,8 @@ def sqnr_table(rungs: list[Rung]) -> tuple[tuple[str, ...], list[tuple[str, ...]
     """Headers and one line for each rung but float: the ratio of every component, `equal` where it gives the same."""
     measured = [one for one in rungs if one.sqnr_db]
     components = list(dict.fromkeys(name for one in measured for name in one.sqnr_db))
-    return ("rung", *components), [
+    headers = ("rung", *(name.replace("_", " ") for name in components))  # which a narrow terminal can break
+    return headers, [
         (one.name, *(_decibels(one.sqnr_db[name]) if name in one.sqnr_db else "-" for name in components))
         for one in measured
     ]

@@ -118,7 +118,7 @@ def _ladder(rungs: list[dict[str, Any]]) -> str:
                 f"{100 * one['j_and_f']:.2f}",
                 f"{100 * (one['j_and_f'] - parent):+.2f}",
                 "" if agreement is None else f"{agreement['mean']:.4f}",
-                "" if agreement is None else f"{agreement['worst']:.3f} ({agreement['worst_frame']})",
+                "" if agreement is None else f"{agreement['worst']:.3f}",
                 "" if size is None else f"{size / 1e6:.1f}",
             )
         )

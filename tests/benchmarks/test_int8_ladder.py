@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.accuracy_rungs import Rung
+from benchmarks.accuracy_rungs import Rung, gates
 from benchmarks.int8_ladder import HEADERS, sqnr_table, table_rows
 from mobilevos.evaluation.agreement import Agreement
 
@@ -21,14 +21,22 @@ RUNTIME = replace(
 )
 
 
-def test_a_rung_shows_its_worst_frame_by_name_and_the_ratio_of_its_fused_step() -> None:
+def test_a_rung_shows_its_worst_frame_and_the_ratio_of_its_fused_step() -> None:
     rows = table_rows([FLOAT, QUANTIZED, RUNTIME])
     assert {len(row) for row in rows} == {len(HEADERS)}
     assert rows[0] == ("float32", "90.00", "+0.00", "-", "-", "-", "-")
-    assert rows[2] == ("coreml", "89.10", "-0.90", "0.9800", "0.900 (dog:00042)", "17.0", "2.9")
+    assert rows[2] == ("coreml", "89.10", "-0.90", "0.9800", "0.900", "17.0", "2.9")
+
+
+def test_the_gate_on_masks_names_the_worst_frame() -> None:
+    loss, masks = gates([FLOAT, QUANTIZED, RUNTIME])
+    assert (loss.found, loss.passed) == ("+0.90", True)
+    assert str(masks) == "passed: coreml: mean IoU 0.9800, worst frame 0.900 in dog:00042, limit 0.97"
+    agreement = Agreement(0.9699, 0.9, "dog:00042")
+    assert [one.passed for one in gates([FLOAT, replace(RUNTIME, agreement=agreement)])] == [True, False]
 
 
 def test_every_component_has_its_ratio_and_float_has_no_line() -> None:
     headers, rows = sqnr_table([FLOAT, QUANTIZED, RUNTIME])
-    assert headers == ("rung", "read_memory", "segment", "segment_stateful")
+    assert headers == ("rung", "read memory", "segment", "segment stateful")
     assert rows == [("fake-quantized", "equal", "17.1", "-"), ("coreml", "90.0", "17.0", "16.9")]
