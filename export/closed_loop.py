@@ -31,8 +31,8 @@ TOLERANCES = {
     # Beside the int8 reference. A sum that lies half-way between two steps is rounded to either, in one value of some
     # thousands, and the loop feeds on it. Measured on the shipped student, of ExecuTorch, LiteRT, ONNX Runtime and Core
     # ML the worst: at 480x864 worst IoU 0.9982, mean 0.9991, tensors 0.024; at 64x96, where a pixel is a larger part
-    # of a mask, worst 0.971 from 184 pixels on, tensors 0.039.
-    "int8": Tolerances(pixels=1000, iou=0.9, mean_iou=LEAST_INT8_IOU, tensors=0.1),
+    # of a mask, worst 0.971 from 184 pixels on, tensors 0.039. Other processors round other sums, hence the room.
+    "int8": Tolerances(pixels=1000, iou=0.8, mean_iou=LEAST_INT8_IOU, tensors=0.2),
 }
 """Of each precision: what decides whether an export is refused, and what the bundle tells other loops to keep."""
 

@@ -90,21 +90,12 @@ def int8_reference() -> Reference:
 
 @pytest.mark.executorch
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("layer", "channels", "factor"),
-    [
-        ("decoder.to8", slice(None), 2.0),
-        ("query_encoder.trunk.features.7", slice(None), 2.0),
-        ("query_encoder.trunk.features.7", slice(0, 1), 4.0),
-    ],
-)
-def test_int8_with_the_scale_of_one_layer_wrong_is_refused(
-    int8_reference: Reference, layer: str, channels: slice, factor: float
-) -> None:
+@pytest.mark.parametrize("layer", ["decoder.to8", "query_encoder.trunk.features.7"])
+def test_int8_with_the_scale_of_one_layer_wrong_is_refused(int8_reference: Reference, layer: str) -> None:
     wrong = copy.deepcopy(int8_reference.network)
     kernel = next(module for module in wrong.get_submodule(layer).modules() if isinstance(module, torch.nn.Conv2d))
     with torch.no_grad():
-        kernel.weight[channels] *= factor
+        kernel.weight.mul_(2)
     quantization, dimensions = int8_reference.quantization, int8_reference.dimensions
     assert quantization is not None
     programs = quantize(wrong, dimensions, quantization.specification, quantization.ranges).programs
