@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from export.activations import record_activations
-from export.executorch import PROGRAM
+from export.executorch import PROGRAM, Options
 from export.int8_executorch import build_int8, with_own_conversions
 from export.ladder.executorch_prefixes import run_lowered
 from export.lowering import lower
@@ -34,7 +34,7 @@ def test_the_decoder_is_delegated_whole_smaller_and_the_same(
     from executorch.runtime import Runtime
 
     activations = record_activations(EagerEngine(student), small_dimensions)
-    request = BuildRequest({}, small_dimensions, "int8", activations, NoOptions())
+    request = BuildRequest({}, small_dimensions, "int8", activations, Options())
     stages: list[str] = []
     program = quantized_student.programs["decode"]
     (artefact,) = build_int8(

@@ -17,7 +17,7 @@ from mobilevos.errors import InputError
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_export_leaves_no_half_bundle(number: signal.Signals, random_checkpoint: Path, tmp_path: Path) -> None:
     output = tmp_path / "bundle"
     options = ["--checkpoint", str(random_checkpoint), "--size", "64x96", "--output", str(output)]
