@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from adb_device import LoopbackDevice
 
@@ -109,6 +110,14 @@ def test_several_phones_run_at_once_and_one_that_fails_does_not_stop_the_others(
     assert read_run(tmp_path / "out" / device.serial.replace(":", "-")).frames == 7
 
 
+def command_line(process: psutil.Process) -> list[str]:
+    """Empty of a process that has ended since it was listed."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 @pytest.fixture
 def running(device: LoopbackDevice, arguments: Callable[..., list[str]]) -> Iterator[SimpleNamespace]:
     """The command in a process of its own, once the runner runs on the phone."""
@@ -123,7 +132,7 @@ def running(device: LoopbackDevice, arguments: Callable[..., list[str]]) -> Iter
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     end = monotonic() + 120
-    while not any("--clip" in one.cmdline() for one in device.root.processes()):
+    while not any("--clip" in command_line(one) for one in device.root.processes()):
         assert process.poll() is None, process.communicate()
         assert monotonic() < end
         sleep(0.2)
