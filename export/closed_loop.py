@@ -14,7 +14,7 @@ from mobilevos.golden import ClosedLoop, Tolerances
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CURVE", "LEAST_INT8_IOU", "TOLERANCES", "check_closed_loop", "write_curve"]
+__all__ = ["CURVE", "LEAST_INT8_IOU", "TOLERANCES", "check_closed_loop", "tolerances", "write_curve"]
 
 CURVE = "parity/closed_loop.png"
 """Where a bundle holds its curve."""
@@ -25,9 +25,8 @@ LEAST_INT8_IOU = 0.97
 TOLERANCES = {
     # Sums of float32 in another order move a logit by a millionth of its range: what turns a pixel is a fault.
     "fp32": Tolerances(pixels=1000, iou=0.995, mean_iou=0.995, tensors=1e-3),
-    # Of 1,000 pixels about 110 are the outline; 0.99 lets a tenth of these turn, as a mean. Measured: worst 0.9997, and
-    # tensors 1e-3, where sums are in float32; 0.987 and 2.2e-2 where they are in float16, as on phones.
-    "fp16": Tolerances(pixels=1000, iou=0.97, mean_iou=0.99, tensors=5e-2),
+    # Of 1,000 pixels about 110 are the outline; 0.99 lets a tenth of these turn. Measured: 0.9997, and 1e-3.
+    "fp16": Tolerances(pixels=1000, iou=0.99, mean_iou=0.99, tensors=2e-2),
     # Beside the int8 reference. A sum that lies half-way between two steps is rounded to either, in one value of some
     # thousands, and the loop feeds on it. Measured on the shipped student, of ExecuTorch, LiteRT, ONNX Runtime and Core
     # ML the worst: at 480x864 worst IoU 0.9982, mean 0.9991, tensors 0.024; at 64x96, where a pixel is a larger part
@@ -35,6 +34,19 @@ TOLERANCES = {
     "int8": Tolerances(pixels=1000, iou=0.8, mean_iou=LEAST_INT8_IOU, tensors=0.2),
 }
 """Of each precision: what decides whether an export is refused, and what the bundle tells other loops to keep."""
+
+_SUMS_IN_HALF = Tolerances(pixels=1000, iou=0.97, mean_iou=0.99, tensors=5e-2)
+"""Of XNNPACK in float16, which adds in float16 where a processor can, as phones' do: measured 0.987, and 2.2e-2."""
+
+
+def tolerances(precision: str, target: str) -> Tolerances:
+    """Those of a precision in a target's arithmetic.
+
+    Args:
+        precision: Of the artefacts.
+        target: Of the bundle.
+    """
+    return _SUMS_IN_HALF if (precision, target) == ("fp16", "executorch") else TOLERANCES[precision]
 
 
 def check_closed_loop(loop: ClosedLoop, precision: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from export.activations import Activations, in_c_order
-from export.parity import GATES, Difference, compare
+from export.parity import Difference, Gate, compare, gate_of
 from export.report import ComponentReport, Measured
 from export.targets import ComponentArtefact
 from mobilevos.contract import STATEFUL_STEP
@@ -32,6 +32,7 @@ def measure(
     activations: Activations,
     artefacts: Mapping[str, ComponentArtefact],
     precision: str,
+    target: str = "",
 ) -> dict[str, ComponentReport]:
     """Compares an engine's components with recorded outputs, and times them in turn with the reference's.
 
@@ -41,14 +42,15 @@ def measure(
         activations: Inputs and expected outputs of each component.
         artefacts: What was built: these are called, in their order.
         precision: Of the artefacts; decides what difference passes.
+        target: Of the bundle; see `gate_of`.
 
     Raises:
         InputError: A component's numbers are further off than its precision explains.
     """
-    reports, own = {}, in_c_order(activations)
+    reports, own, gate = {}, in_c_order(activations), gate_of(precision, target)
     for name, artefact in artefacts.items():
         expected = activations[_without_state(name)][1]
-        difference = _difference(name, expected, call_component(engine, name, activations), precision)
+        difference = _difference(name, expected, call_component(engine, name, activations), gate, precision)
         eager_ms, latency_ms = _time_in_turn(
             partial(call_component, reference, name, activations), partial(call_component, engine, name, own)
         )
@@ -57,9 +59,11 @@ def measure(
     return reports
 
 
-def _difference(component: str, expected: tuple[Array, ...], actual: tuple[Array, ...], precision: str) -> Difference:
-    """The worst output's difference, which must pass the precision's gate."""
-    gate, pairs = GATES[precision], zip(expected, actual, strict=True)
+def _difference(
+    component: str, expected: tuple[Array, ...], actual: tuple[Array, ...], gate: Gate, precision: str
+) -> Difference:
+    """The worst output's difference, which must pass the gate."""
+    pairs = zip(expected, actual, strict=True)
     worst = gate.worst(compare(np.ascontiguousarray(e), a) for e, a in pairs)
     if not gate.passes(worst):
         raise InputError(

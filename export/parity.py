@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["GATES", "Difference", "Gate", "compare"]
+__all__ = ["GATES", "Difference", "Gate", "compare", "gate_of"]
 
 
 @dataclass(frozen=True)
@@ -75,22 +75,35 @@ class Gate:
         return f"{difference.relative:.1e}" if self.measure == "relative" else f"{difference.sqnr_db:.1f} dB"
 
 
-def _adds_in_half() -> bool:
-    """Whether this processor has arithmetic of float16, in which XNNPACK then also adds, as it does on phones."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_fp16", "fp16_arith"))
-
-
 GATES = {
     "fp32": Gate("relative", 5e-5),  # what float32 arithmetic in another order explains
-    # 11 bits of mantissa are 68 dB at each rounding. Sums in float16 round at each term: the encoder keeps 43 dB where
-    # sums in float32 leave it 57, with the same masks.
-    "fp16": Gate("sqnr_db", 40 if _adds_in_half() else 50),
+    "fp16": Gate("sqnr_db", 50),  # 11 bits of mantissa are 68 dB at each rounding
     # Beside the int8 reference, from which a runtime may differ by a step where a sum lies half-way between two.
     # Through the 50 layers of the trunk that grows to 24 dB; a wrong scale costs far more.
     "int8": Gate("sqnr_db", 18),
 }
-"""Of each precision, on this host."""
+"""Of each precision."""
+
+_SUMS_IN_HALF = Gate("sqnr_db", 40)
+"""Sums in float16 round at each term: the encoder keeps 43 dB where sums in float32 leave it 57."""
+
+
+def gate_of(precision: str, target: str = "") -> Gate:
+    """What a component must keep, in the arithmetic that a target has on this host.
+
+    XNNPACK in float16 also adds in float16 where the processor can, as it does on phones.
+
+    Args:
+        precision: Of the artefacts.
+        target: Of the bundle; empty for PyTorch.
+    """
+    in_half = (precision, target) == ("fp16", "executorch") and _processor_adds_in_half()
+    return _SUMS_IN_HALF if in_half else GATES[precision]
+
+
+def _processor_adds_in_half() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_fp16", "fp16_arith"))
 
 
 def compare(reference: NDArray[np.float32], actual: NDArray[np.float32]) -> Difference:

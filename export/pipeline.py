@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from export.bundle import BundleFacts, make_manifest, write_manifest
-from export.closed_loop import CURVE, TOLERANCES, check_closed_loop, write_curve
+from export.closed_loop import CURVE, check_closed_loop, tolerances, write_curve
 from export.measurement import measure
 from export.quantization.section import INT8, quantization_section
 from export.quantization.unquantized import refuse_unquantized
@@ -146,9 +146,9 @@ def _prove(
     if facts.precision == INT8:
         refuse_unquantized(bundle, reference)
     engine = engine_class(target.engine)(bundle)
-    reports = measure(reference.eager, engine, reference.activations, facts.components, facts.precision)
+    reports = measure(reference.eager, engine, reference.activations, facts.components, facts.precision, facts.target)
     advance("tracking the golden clip")
-    loop = closed_loop(reference.golden, engine, TOLERANCES[facts.precision])
+    loop = closed_loop(reference.golden, engine, tolerances(facts.precision, facts.target))
     check_closed_loop(loop, facts.precision)
     write_golden(folder, reference.golden)
     write_curve(loop, folder / CURVE)
@@ -170,7 +170,7 @@ def _write_unproven(
     advance("leaving out the comparison: not executed")
     advance("recording the golden clip")
     write_golden(folder, reference.golden)
-    section = golden_section(reference.golden, TOLERANCES[facts.precision])
+    section = golden_section(reference.golden, tolerances(facts.precision, facts.target))
     write_manifest(folder, replace(facts, golden=section, memory_every=reference.golden.clip.memory_every))
     return {name: ComponentReport(one.operators, one.size_bytes, None) for name, one in facts.components.items()}, None
 

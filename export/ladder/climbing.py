@@ -15,7 +15,7 @@ from export.ladder.program import export_program, run_program, trace_eager, trac
 from export.ladder.rungs import Ladder, Rung
 from export.ladder.trace import Trace
 from export.measurement import call_component
-from export.parity import GATES, Difference, compare
+from export.parity import GATES, Difference, compare, gate_of
 from export.quantization.section import INT8
 from export.targets import TARGETS, Advance
 from mobilevos.bundle import Bundle
@@ -115,7 +115,7 @@ class _Climber:
             outputs = call_component(engine, component, self._activations)
             differences[component] = self._difference(component, outputs, bundle.precision)
         evaluator = engine.describe().get("evaluated", f"the bundle in {engine.runtime.title}")
-        return Rung(name, str(evaluator), bundle.precision, differences)
+        return Rung(name, str(evaluator), bundle.precision, differences, target=bundle.target)
 
     def bisect_program(self, component: str) -> Verdict:
         """PyTorch's own kernels against the nodes of the exported program."""
@@ -128,7 +128,7 @@ class _Climber:
         if self._isolated:
             return Verdict(component, remark=NOT_WATCHED)
         self._advance(f"bisecting the converted graph of {component}")
-        reference, gate = self._trace(component), GATES[self._bundle.precision]
+        reference, gate = self._trace(component), gate_of(self._bundle.precision, self._bundle.target)
         if self._bundle.target in TRACEABLE:
             subject = trace_converted(self._bundle, component, self._activations[component][0])
             return bisect(component, reference, subject, gate)

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from export.ladder.bisection import Verdict
 from export.ladder.rungs import Ladder, Rung
-from export.parity import GATES, Difference
+from export.parity import Difference
 from mobilevos.contract import COMPONENTS
 
 __all__ = ["ladder_table", "verdict_text"]
@@ -37,7 +37,7 @@ def ladder_table(ladder: Ladder) -> Table:
 def _cell(rung: Rung, component: str) -> str:
     if component not in rung.differences:
         return ""
-    value = GATES[rung.precision].value(rung.differences[component])
+    value = rung.gate.value(rung.differences[component])
     return f"[{'red' if component in rung.failed else 'green'}]{value}[/]"
 
 
@@ -48,7 +48,7 @@ def verdict_text(verdict: Verdict, rung: Rung) -> str:
         verdict: Of a component.
         rung: That it fails.
     """
-    head = f"{rung.name}, {verdict.component}: expected {GATES[rung.precision].wanted}"
+    head = f"{rung.name}, {verdict.component}: expected {rung.gate.wanted}"
     if not verdict.operator:
         return f"{head}; {verdict.remark}"
     parts = [
@@ -61,4 +61,4 @@ def verdict_text(verdict: Verdict, rung: Rung) -> str:
 
 
 def _text(rung: Rung, difference: Difference | None) -> str:
-    return "not comparable" if difference is None else GATES[rung.precision].value(difference)
+    return "not comparable" if difference is None else rung.gate.value(difference)

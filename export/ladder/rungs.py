@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from export.ladder.bisection import Verdict
-from export.parity import GATES, Difference
+from export.parity import Difference, Gate, gate_of
 
 __all__ = ["Ladder", "Rung", "State"]
 
@@ -33,6 +33,7 @@ class Rung:
         precision: Whose gate it must pass.
         differences: Each component's worst output against the reference; empty where nothing was compared.
         executed: Whether it ran here.
+        target: In whose arithmetic; empty for PyTorch.
     """
 
     name: str
@@ -40,11 +41,17 @@ class Rung:
     precision: str
     differences: Mapping[str, Difference] = field(default_factory=dict)
     executed: bool = True
+    target: str = ""
+
+    @property
+    def gate(self) -> Gate:
+        """What its components must keep."""
+        return gate_of(self.precision, self.target)
 
     @property
     def failed(self) -> tuple[str, ...]:
         """Components that lose more than the gate, in the contract's order."""
-        gate = GATES[self.precision]
+        gate = self.gate
         return tuple(name for name, difference in self.differences.items() if not gate.passes(difference))
 
     @property
@@ -60,7 +67,7 @@ class Rung:
         """For `--json`."""
         differences = {name: one.to_json() for name, one in self.differences.items()}
         facts = {"name": self.name, "runs": self.runs, "precision": self.precision, "state": self.state}
-        return facts | {"gate": GATES[self.precision].wanted, "failed": list(self.failed), "differences": differences}
+        return facts | {"gate": self.gate.wanted, "failed": list(self.failed), "differences": differences}
 
 
 @dataclass(frozen=True)

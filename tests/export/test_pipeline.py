@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from export.closed_loop import CURVE
-from export.parity import GATES
+from export.parity import GATES, gate_of
 from export.pipeline import export_bundle, stages
 from export.targets import TARGETS, Advance, BuildRequest, NoOptions, Target
 from mobilevos.bundle import MANIFEST, Bundle
@@ -111,7 +111,7 @@ def test_the_shipped_student_in_float16_keeps_its_gate_and_its_contract(half_tar
         target, network, network.dimensions(64, 96, 2, 2), tmp_path / "half", precision="fp16", advance=seen.append
     )
     assert len(seen) == stages(target, "fp16")
-    least = GATES["fp16"].limit if target.name == "executorch" else 50
+    least = gate_of("fp16", target.name).limit
     assert all(one.measured and one.measured.difference.sqnr_db >= least for one in report.components.values())
     bundle = Bundle.open(tmp_path / "half")
     engine = engine_class(target.engine)(bundle)
@@ -139,7 +139,7 @@ def test_a_bundle_that_drifts_on_its_own_masks_is_refused(
     network: MemoryNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strict = {"fp32": Tolerances(pixels=1, iou=1.0, mean_iou=1.0, tensors=-1.0)}  # nothing is near enough
-    monkeypatch.setattr("export.pipeline.TOLERANCES", strict)
+    monkeypatch.setattr("export.closed_loop.TOLERANCES", strict)
     with pytest.raises(InputError, match="on its own masks the bundle does not compute what the reference computes"):
         export(network, tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
