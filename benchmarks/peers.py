@@ -74,5 +74,5 @@ def peers(
     if markdown:
         console.print(markdown_table(_HEADERS, rows), soft_wrap=True, markup=False)
     else:
-        console.print(rich_table("as stated by their authors", _HEADERS, rows, text_columns=3))
+        console.print(rich_table("as stated by their authors", _HEADERS, rows, text_columns=3, compact=True))
     console.print(f"{note} Sources: {'; '.join(sources)}.", soft_wrap=markdown, markup=False)

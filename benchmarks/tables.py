@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.table import Table
 
 __all__ = ["markdown_table", "rich_table"]
@@ -14,7 +15,13 @@ Rows = Sequence[Sequence[str]]
 
 
 def rich_table(
-    title: str, headers: Sequence[str], rows: Rows, *, text_columns: int = 1, caption: str | None = None
+    title: str,
+    headers: Sequence[str],
+    rows: Rows,
+    *,
+    text_columns: int = 1,
+    caption: str | None = None,
+    compact: bool = False,
 ) -> Table:
     """A table for the terminal.
 
@@ -24,8 +31,10 @@ def rich_table(
         rows: One cell per column.
         text_columns: First columns that are text; the others are numbers, on the right.
         caption: Below it.
+        compact: Without lines between columns, for tables that are too wide for a terminal with them.
     """
-    table = Table(title=title, caption=caption, caption_justify="left")
+    table = Table(title=title, caption=caption, caption_justify="left", box=SIMPLE_HEAD if compact else HEAVY_HEAD)
+    table.padding = (0, 1, 0, 0) if compact else (0, 1)
     for place, header in enumerate(headers):
         if place < text_columns:
             widest = max((len(word) for row in rows for word in row[place].split()), default=0)

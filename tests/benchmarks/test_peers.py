@@ -24,6 +24,16 @@ def test_every_peer_names_the_paper_that_its_numbers_stand_in(capsys: pytest.Cap
     assert "Xiong et al., Efficient Track Anything, 2024 (arXiv:2411.18933, table 1)" in capsys.readouterr().out
 
 
+def test_no_number_is_cut_off_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["peers"]) == 0
+    shown = capsys.readouterr().out.split()
+    for peer in read_peers():
+        assert set(peer.cells()[3:]) <= set(shown)
+
+
 def test_what_is_not_stated_is_a_dash() -> None:
     (osvos,) = [peer for peer in read_peers() if peer.name == "OSVOS"]
     assert osvos.cells() == ("OSVOS", "9 s a frame", "not named", "-", "80.2", "60.25")
