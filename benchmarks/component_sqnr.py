@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from export.activations import Activations, record_activations
-from export.measurement import call_component
+from export.measurement import call_component, expected_outputs
 from export.parity import GATES, compare
-from mobilevos.contract import STATEFUL_STEP, Dimensions
+from mobilevos.contract import Dimensions
 from mobilevos.engines.eager import EagerEngine
 from mobilevos.engines.engine import Engine
 from mobilevos.errors import InputError
@@ -72,8 +72,7 @@ class Yardstick:
 
 
 def _worst_db(engine: Engine, component: str, activations: Activations) -> float | None:
-    expected = activations["segment" if component == STATEFUL_STEP else component][1]
-    pairs = zip(expected, call_component(engine, component, activations), strict=True)
+    pairs = zip(expected_outputs(component, activations), call_component(engine, component, activations), strict=True)
     worst = GATES["int8"].worst(compare(np.ascontiguousarray(wanted), found) for wanted, found in pairs).sqnr_db
     if worst == -inf:
         raise InputError(f"{component} of {engine.info.name} gives what is not finite", expected="numbers")

@@ -18,7 +18,7 @@ from mobilevos.engines.bundle_engine import BundleEngine
 from mobilevos.engines.engine import Array, Engine, Query
 from mobilevos.errors import InputError
 
-__all__ = ["call_component", "measure"]
+__all__ = ["call_component", "expected_outputs", "measure"]
 
 _WARM_UPS = 2
 _TIMED_CALLS = 10
@@ -49,7 +49,7 @@ def measure(
     """
     reports, own, gate = {}, in_c_order(activations), gate_of(precision, target)
     for name, artefact in artefacts.items():
-        expected = activations[_without_state(name)][1]
+        expected = expected_outputs(name, activations)
         difference = _difference(name, expected, call_component(engine, name, activations), gate, precision)
         eager_ms, latency_ms = _time_in_turn(
             partial(call_component, reference, name, activations), partial(call_component, engine, name, own)
@@ -104,6 +104,16 @@ def call_component(engine: Engine, component: str, activations: Activations) -> 
         return (engine.decode(readout, Query(readout[:1], features[0], features[1], features[2])),)
     logits, query = engine.segment(*inputs)
     return logits, query.key, query.feature16, query.feature8
+
+
+def expected_outputs(component: str, activations: Activations) -> tuple[Array, ...]:
+    """What `call_component` is to give.
+
+    Args:
+        component: Of the contract.
+        activations: Recorded from the reference.
+    """
+    return activations[_without_state(component)][1]
 
 
 def _without_state(component: str) -> str:

@@ -19,7 +19,7 @@ from export.quantization.fidelity import layer_differences
 from export.quantization.float_activations import float_activations
 from export.quantization.layers import Layer, find_layers, layers_in_order
 from export.quantization.placement import BundlePlacement, LayerPlacement, PlacementReport, disagreements
-from export.quantization.section import INT8
+from export.quantization.section import meant_of
 from export.targets import TARGETS, Advance
 from mobilevos.bundle import Bundle
 from mobilevos.contract import COMPONENTS
@@ -170,7 +170,7 @@ class _Opened:
     def _meant(self, layer: str) -> str:
         if self.section is None or _specification(self.section).float_part(layer, "conv2d") is not None:
             return ""
-        return "int8 weights" if self.bundle.manifest.get("options", {}).get("weights_only") else INT8
+        return meant_of(self.bundle)
 
 
 def _measure(subject: _Subject, opened: Sequence[_Opened], advance: Advance) -> dict[str, float]:

@@ -7,9 +7,10 @@ from math import isfinite
 from typing import Any
 
 from export.reference import Reference
+from mobilevos.bundle import Bundle
 from mobilevos.quantization.specification import ACTIVATIONS, FLOAT_PARTS, WEIGHTS
 
-__all__ = ["INT8", "quantization_section"]
+__all__ = ["INT8", "meant_of", "quantization_section"]
 
 INT8 = "int8"
 """The precision whose bundles have it."""
@@ -30,3 +31,8 @@ def quantization_section(reference: Reference) -> dict[str, Any]:
         **stored.to_json(),
         "sqnr_db": {name: value if isfinite(value) else None for name, value in reference.int8_sqnr_db.items()},
     }
+
+
+def meant_of(bundle: Bundle) -> str:
+    """What the layers of a bundle in int8 are meant to be, those aside that are kept in float."""
+    return "int8 weights" if bundle.manifest.get("options", {}).get("weights_only") else INT8

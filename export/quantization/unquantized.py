@@ -9,7 +9,7 @@ from torch import fx
 from export.quantization.artefacts.reading import READABLE, open_graph
 from export.quantization.layers import find_layers, layers_in_order
 from export.quantization.placement import LayerPlacement
-from export.quantization.section import INT8
+from export.quantization.section import meant_of
 from export.reference import Reference
 from mobilevos.bundle import Bundle
 from mobilevos.errors import InputError
@@ -38,7 +38,7 @@ def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
         return quantized.programs[component], quantized.sites[component]
 
     components = {name: ObservedComponent(one, {}, quantized.sites[name]) for name, one in quantized.programs.items()}
-    graph, meant = open_graph(bundle, program), _meant(bundle)
+    graph, meant = open_graph(bundle, program), meant_of(bundle)
     wrong = []
     for component, layers in layers_in_order(reference.network, components).items():
         found = find_layers(layers, graph.convolutions(component)) if layers else {}
@@ -55,7 +55,3 @@ def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
             found=f"{', '.join(wrong[:_SHOWN])}{more}",
             remedy="pass --keep-float with the layers, if they may stay in float",
         )
-
-
-def _meant(bundle: Bundle) -> str:
-    return "int8 weights" if bundle.manifest["options"].get("weights_only") else INT8
