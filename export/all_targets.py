@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from export.command import Student, export_student, write_json
-from export.options import FOLDER, CommonOptions, take, with_options
+from export.options import CommonOptions, take, with_options
 from export.report import ExportReport
 from export.targets import TARGETS, Target
+from mobilevos.bundle import EXPORTS
 from mobilevos.errors import InputError
 
 __all__ = ["Outcome", "add_all_command", "exit_code", "outcome_table"]
@@ -70,7 +71,7 @@ A target that is not installed is listed as skipped. With --strict that counts a
 the accelerator: exit code 1. A target that does not offer the precision is listed and is no failure; one that fails
 gives exit code 2. Where operators of Core ML land is known on a Mac alone, so that --strict cannot fail over them.
 
-Example: python -m export all --output {FOLDER}
+Example: python -m export all --output {EXPORTS}
 """
 
 
@@ -79,7 +80,7 @@ def _export(target: Target, student: Student, options: CommonOptions, console: C
         return Outcome(target.name, "skipped", f"not installed: pip install 'mobilevos[{target.extra}]'")
     if options.precision not in target.precisions:
         return Outcome(target.name, "not offered", f"offers {' and '.join(target.precisions)}, not {options.precision}")
-    output = (options.output or FOLDER) / target.name
+    output = (options.output or EXPORTS) / target.name
     try:
         return Outcome(target.name, "exported", report=export_student(target, student, options, None, output, console))
     except InputError as error:

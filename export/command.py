@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from export.options import FOLDER, CommonOptions, take, with_options
+from export.options import CommonOptions, take, with_options
 from export.pipeline import export_bundle, stages
 from export.quantization.section import INT8
 from export.quantization.sources import check_quantization_options, find_quantization
 from export.reference import Reference
 from export.report import ExportReport, report_table
 from export.targets import TARGETS, Target
+from mobilevos.bundle import EXPORTS
 from mobilevos.commands.entry import run
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text, sha256_of
@@ -127,7 +128,7 @@ def add_command(app: typer.Typer, target: Target) -> None:
 
     def export(**values: Any) -> None:
         options, own = take(CommonOptions, values), take(own_options, values)
-        output, console = options.output or FOLDER / target.name, Console()
+        output, console = options.output or EXPORTS / target.name, Console()
         if options.precision not in target.precisions:  # before a calibration that takes minutes
             raise InputError(
                 f"{target.title} is not exported in {options.precision[:20]!r}",
@@ -150,7 +151,7 @@ def _help(target: Target) -> str:
         f"{target.accelerator} and beside it with the reason, largest difference, signal to noise ratio, size and "
         "latency on this host. Then the bundle tracks a golden clip on its own masks, which must stay those of "
         "PyTorch; clip and trace lie in the bundle, for other loops to reproduce.\n\n"
-        f"Example: python -m export.{target.name} --size 480x864 --output {FOLDER}/student"
+        f"Example: python -m export.{target.name} --size 480x864 --output {EXPORTS}/student"
     )
 
 

@@ -10,13 +10,11 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from mobilevos.bundle import EXPORTS
 from mobilevos.commands.observer_option import ObserverOption
 from mobilevos.quantization.specification import DEFAULT_OBSERVER
 
-__all__ = ["FOLDER", "CommonOptions", "take", "with_options"]
-
-FOLDER = Path("build/bundles")
-"""Where bundles are written unless `--output` says otherwise."""
+__all__ = ["CommonOptions", "take", "with_options"]
 
 OptionsT = TypeVar("OptionsT")
 
@@ -60,7 +58,7 @@ class CommonOptions:
         ),
     ] = None
     output: Annotated[
-        Path | None, typer.Option(help=f"The bundle's folder; {FOLDER}/<target> by default.", show_default=False)
+        Path | None, typer.Option(help=f"The bundle's folder; {EXPORTS}/<target> by default.", show_default=False)
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")] = False
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None

@@ -21,7 +21,10 @@ from mobilevos.contract import COMPONENTS, OPTIONAL_COMPONENTS, Dimensions, Sign
 from mobilevos.errors import InputError
 from mobilevos.files import resolve_inside, sha256_of
 
-__all__ = ["MANIFEST", "SCHEMA_VERSION", "Bundle", "component_table", "validate_manifest"]
+__all__ = ["EXPORTS", "MANIFEST", "SCHEMA_VERSION", "Bundle", "component_table", "validate_manifest"]
+
+EXPORTS = Path("build/bundles")
+"""Where bundles lie, each in a folder named as its target, unless a command is told of another place."""
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mobilevos.bundle import MANIFEST, Bundle
-from mobilevos.engines import ENGINES, INT8_REFERENCE, open_engine
+from mobilevos.bundle import EXPORTS, MANIFEST, Bundle
+from mobilevos.engines import BUNDLE_ENGINES, ENGINES, INT8_REFERENCE, engine_class, open_engine
 from mobilevos.engines.engine import Engine
 from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
@@ -42,7 +42,9 @@ EngineOption = Annotated[
 BundleOption = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of the exported network, for every engine but those of PyTorch.",
+        help="Folder of the exported network, for every engine but those of PyTorch; "
+        f"{EXPORTS}/<target> when an engine is given alone.",
+        show_default=False,
         metavar="DIR",
     ),
 ]
@@ -93,6 +95,16 @@ ResizeOption = Annotated[
 ]
 
 
+def _exported_bundle(engine: str) -> Path:
+    target = engine_class(engine).runtime.target
+    if not (EXPORTS / target / MANIFEST).is_file():
+        raise InputError(
+            f"the {engine} engine runs a bundle, and {EXPORTS / target} holds none",
+            remedy=f"make one with `python -m export.{target}`, or pass --bundle FOLDER",
+        )
+    return EXPORTS / target
+
+
 @dataclass(frozen=True)
 class TrackingSetup:
     """Everything that decides what masks come out of a clip. It can be sent to another process.
@@ -100,7 +112,7 @@ class TrackingSetup:
     Attributes:
         engine: A name from `ENGINES`; None for the bundle's own, or without a bundle `eager`.
         checkpoint: Of the eager engine; None for the shipped weights.
-        bundle: Of the other engines.
+        bundle: Of the other engines; None for the one that `python -m export` left in `EXPORTS`.
         threads: CPU threads; None for the engine's own choice.
         memory_every: Frames from one memorised frame to the next.
         resize: Whether frames are resized to the engine's size.
@@ -109,7 +121,8 @@ class TrackingSetup:
         isolated: Whether the bundle runs in a process of its own; None decides by who made it.
 
     Raises:
-        InputError: `memory` is no such name, or something is said of a bundle and none is given.
+        InputError: `memory` is no such name, the engine runs bundles and there is none, or something is said of a
+            bundle and nothing runs one.
     """
 
     engine: str | None = None
@@ -123,6 +136,8 @@ class TrackingSetup:
     isolated: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.bundle is None and self.engine in BUNDLE_ENGINES:
+            object.__setattr__(self, "bundle", _exported_bundle(self.engine))
         if self.bundle is None and (self.isolated is not None or not self.verify):
             raise InputError("--no-verify and --isolated are about a bundle", remedy="pass --bundle FOLDER, or neither")
         if self.memory not in POLICIES:

@@ -162,7 +162,10 @@ def test_a_frame_that_breaks_in_the_middle_keeps_the_masks_before(
         (["davis", "DAVIS", "--predictions", "DAVIS", "--bundle", "b"], "leave out --bundle"),
         (["davis", "DAVIS", "--predictions", "DAVIS", "--masks", "m"], "leave out --masks"),
         (["davis", "DAVIS", "--checkpoint", "nothing.safetensors"], "no checkpoint at nothing.safetensors"),
-        (["davis", "DAVIS", "--engine", "executorch"], "--bundle"),
+        (
+            ["davis", "DAVIS", "--engine", "litert"],
+            "build/bundles/tflite holds none; make one with `python -m export.tflite`",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named(

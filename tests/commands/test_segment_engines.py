@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mobilevos.bundle import EXPORTS
 from mobilevos.data.masks import read_mask
 from mobilevos.engines import BUNDLE_ENGINES, engine_class
 
@@ -19,6 +21,19 @@ def _engines() -> Iterator[Any]:
     for name in BUNDLE_ENGINES:
         extra = engine_class(name).runtime.extra
         yield pytest.param(name, marks=[getattr(pytest.mark, extra)] if extra else [])
+
+
+def test_an_engine_alone_runs_what_export_left_where_it_writes(
+    mobilevos: Command, clip: Any, bundle_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    EXPORTS.mkdir(parents=True)
+    (EXPORTS / "torchscript").symlink_to(bundle_of("torchscript"))
+    arguments = ("segment", clip.folder.absolute(), "--mask", clip.mask.absolute(), "--engine", "torchscript")
+    outcome = mobilevos(*arguments, "--json", "report.json")
+    assert outcome.code == 0, outcome
+    report = json.loads(Path("report.json").read_text())
+    assert report["weights"]["bundle"] == str(EXPORTS / "torchscript")
 
 
 @pytest.mark.slow
