@@ -20,6 +20,7 @@ from export.made_of import network_of
 from export.reference import Reference
 from mobilevos.bundle import Bundle
 from mobilevos.commands.entry import run
+from mobilevos.contract import Dimensions
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
 from mobilevos.frame_size import parse_size
@@ -37,16 +38,14 @@ ALL = "all"
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def check_network(network: MemoryNetwork, targets: list[str], size: tuple[int, int], objects: int) -> list[Finding]:
+def check_network(network: MemoryNetwork, targets: list[str], dimensions: Dimensions) -> list[Finding]:
     """The findings of some targets for a network.
 
     Args:
         network: Any; of a teacher, its top-k read is found.
         targets: Of `ACCELERATORS`.
-        size: Height and width of the frame, in pixels, multiples of 16.
-        objects: Per call.
+        dimensions: Of the network.
     """
-    dimensions = network.dimensions(*size, memory_frames=2, objects=objects)
     components = build_components(fold_batch_norm(network))
     activations = Reference(network, dimensions).activations
     inputs = {name: tuple(map(torch.from_numpy, activations[name][0])) for name in components}
@@ -61,6 +60,7 @@ def check(
     target: Annotated[str, typer.Option(metavar="NAME", help=f"{ALL}, or one of {', '.join(ACCELERATORS)}.")] = ALL,
     checkpoint: Annotated[Path | None, typer.Option(help="The network; the shipped student by default.")] = None,
     size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH; raised to multiples of 16.")] = "480x864",
+    memory_frames: Annotated[int, typer.Option(min=1, help="Frames that the memory bank holds.")] = 2,
     objects: Annotated[int, typer.Option(min=1, help="Objects per call.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Also write the report as one HTML page to this file.")] = None,
@@ -84,11 +84,15 @@ def check(
     """
     console, opened = Console(), [Bundle.open(folder) for folder in bundles or []]
     targets = _targets(target)
-    network = load_network(checkpoint or default_checkpoint())
+    source = checkpoint or default_checkpoint()
+    network = load_network(source)
+    dimensions = network.dimensions(*parse_size(size), memory_frames, objects)
     with console.status("exporting the components"):
-        findings = check_network(network, targets, parse_size(size), objects)
+        findings = check_network(network, targets, dimensions)
     accelerators = [name for one in targets for name in ACCELERATORS[one]]
     placements = placements_of(opened)
+    what = f"{source.name}, {dimensions.height}x{dimensions.width}, {memory_frames} memory frames, objects: {objects}"
+    console.print(f"before conversion: {what}", markup=False, highlight=False)
     for name in accelerators:
         of_this = [one for one in findings if one.accelerator == name]
         if of_this:
@@ -101,7 +105,7 @@ def check(
     if audits:
         console.print(audit_table(audits))
     if json is not None:
-        report = {"accelerators": accelerators, "before": [one.to_json() for one in findings]}
+        report = {"checked": what, "accelerators": accelerators, "before": [one.to_json() for one in findings]}
         report |= {"after": [one.to_json() for one in placements], "coreml": [one.to_json() for one in audits]}
         write_json(json, report)
     if html is not None:

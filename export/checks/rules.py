@@ -17,12 +17,25 @@ from export.checks.conditions import (
     concatenates_unlike_layouts,
     has_rank_above,
     holds_infinity,
-    is_a_product_of_rank_3,
+    is_a_product_in_three_dimensions,
+    is_none_of,
     leaves_the_range_of_half,
     normalises_an_inner_dimension,
+    repeats_elements,
+)
+from export.checks.xnnpack_forms import (
+    averages_more_or_less_than_space,
+    calculates_with_a_whole_number,
+    inserts_an_inner_dimension,
+    pools_beyond_the_frame,
+    pools_with_gaps,
+    raises_to_other_than_two,
+    scales_its_second_operand,
+    skips_elements,
+    takes_the_largest_of_other_than_space,
 )
 
-__all__ = ["ACCELERATORS", "RULES", "Rule", "Severity"]
+__all__ = ["ACCELERATORS", "RULES", "TAKEN_BY_XNNPACK", "Rule", "Severity"]
 
 
 class Severity(StrEnum):
@@ -72,11 +85,18 @@ _MEASURED = "measured with ExecuTorch 1.5.1: tests/export/checks/test_rules.py a
 _MEASURED_LITE = "measured with ai-edge-litert 2.3.0: tests/export/checks/test_rules.py asks its delegate"
 _GPU_DOCS = "https://ai.google.dev/edge/litert/performance/gpu, supported operators"
 _ANE_DOCS = "https://github.com/hollance/neural-engine/blob/master/docs/unsupported-layers.md"
-_LONE = (
-    "aten.sum.dim_IntList aten.cumsum.default aten.argmax.default aten.sort.default aten.gather.default "
-    "aten.scatter.src aten.index.Tensor aten.select.int aten.where.self aten.expand.default aten.full_like.default "
-    "aten.upsample_nearest2d.vec aten.grid_sampler_2d.default aten.amax.default"
+_NAMES = (
+    "_native_batch_norm_legit_no_training.default _softmax.default abs.default add.Tensor addmm.default "
+    "avg_pool2d.default bmm.default cat.default ceil.default clamp.default clone.default constant_pad_nd.default "
+    "convolution.default cos.default div.Tensor exp.default floor.default gelu.default hardtanh.default "
+    "leaky_relu.default log.default max.dim max_pool2d_with_indices.default maximum.default mean.dim "
+    "minimum.default mm.default mul.Tensor neg.default permute.default pow.Tensor_Scalar prelu.default "
+    "relu.default rsqrt.default sigmoid.default sin.default slice.Tensor sqrt.default sub.Tensor tanh.default "
+    "unsqueeze.default upsample_bilinear2d.vec view.default"
 )
+
+TAKEN_BY_XNNPACK = tuple(f"aten.{name}" for name in _NAMES.split())
+"""What XNNPACK's partitioner has a rule for, in core ATen's names. It looks at more than the name of some."""
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -102,11 +122,102 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "no-kernel",
         (_XNNPACK,),
-        tuple(_LONE.split()),
-        always,
+        (),
+        is_none_of(TAKEN_BY_XNNPACK),
         Severity.OFF,
         "XNNPACK's partitioner has no rule for it, so the graph is split around it",
-        "mean times a count for sum; slice for select; a product with a mask for where; bilinear for other upsampling",
+        "mean over height and width, times their product, for sum; slice for select and split; view for squeeze; a "
+        "product with a mask for where; bilinear for other upsampling",
+        _MEASURED,
+    ),
+    Rule(
+        "mean-of-more-than-space",
+        (_XNNPACK,),
+        ("aten.mean.dim",),
+        averages_more_or_less_than_space,
+        Severity.OFF,
+        "XNNPACK averages over height and width of images alone, and keeps both",
+        "mean((2, 3), keepdim=True); over channels a 1x1 convolution with equal weights",
+        _MEASURED,
+    ),
+    Rule(
+        "maximum-of-more-than-space",
+        (_XNNPACK,),
+        ("aten.max.dim",),
+        takes_the_largest_of_other_than_space,
+        Severity.OFF,
+        "XNNPACK takes the maximum over height or width of images alone; over others the lowering itself fails",
+        "maximum() of slices",
+        _MEASURED,
+    ),
+    Rule(
+        "average-beyond-the-frame",
+        (_XNNPACK,),
+        ("aten.avg_pool2d.default",),
+        pools_beyond_the_frame,
+        Severity.OFF,
+        "XNNPACK averages what lies in the frame, and divides by its number",
+        "no padding, or count_include_pad=False",
+        _MEASURED,
+    ),
+    Rule(
+        "pooling-with-gaps",
+        (_XNNPACK,),
+        ("aten.max_pool2d_with_indices.default",),
+        pools_with_gaps,
+        Severity.OFF,
+        "XNNPACK's windows lie no farther apart than they are large",
+        "a stride of at most the kernel's size",
+        _MEASURED,
+    ),
+    Rule(
+        "inner-unsqueeze",
+        (_XNNPACK,),
+        ("aten.unsqueeze.default",),
+        inserts_an_inner_dimension,
+        Severity.OFF,
+        "XNNPACK inserts a dimension at the end alone",
+        "reshape",
+        _MEASURED,
+    ),
+    Rule(
+        "alpha",
+        (_XNNPACK,),
+        ("aten.add.Tensor", "aten.sub.Tensor"),
+        scales_its_second_operand,
+        Severity.OFF,
+        "XNNPACK adds without a factor",
+        "a product, then a sum",
+        _MEASURED,
+    ),
+    Rule(
+        "power-other-than-2",
+        (_XNNPACK,),
+        ("aten.pow.Tensor_Scalar",),
+        raises_to_other_than_two,
+        Severity.OFF,
+        "XNNPACK squares, and raises to no other power",
+        "products, or sqrt and rsqrt",
+        _MEASURED,
+    ),
+    Rule(
+        "slice-with-steps",
+        (_XNNPACK,),
+        ("aten.slice.Tensor",),
+        skips_elements,
+        Severity.OFF,
+        "XNNPACK slices without gaps alone",
+        "average pooling, or a convolution with strides",
+        _MEASURED,
+    ),
+    Rule(
+        "whole-number",
+        (_XNNPACK,),
+        (),
+        calculates_with_a_whole_number,
+        Severity.OFF,
+        "a Python int becomes a tensor of integers, and its conversion to float is left to the CPU",
+        "write 2.0 for 2",
         _MEASURED,
     ),
     Rule(
@@ -133,7 +244,7 @@ RULES: tuple[Rule, ...] = (
         "broadcast-to",
         (_GPU,),
         ("aten.expand.default",),
-        always,
+        repeats_elements,
         Severity.OFF,
         "it becomes BROADCAST_TO, which the GPU delegate lacks",
         "let an addition or a product broadcast by itself",
@@ -193,7 +304,7 @@ RULES: tuple[Rule, ...] = (
         "attention-of-rank-3",
         (_GPU,),
         ("aten.bmm.default",),
-        is_a_product_of_rank_3,
+        is_a_product_in_three_dimensions,
         Severity.WRONG,
         "attention over tensors of three dimensions was computed wrongly by the GPU delegate; four are right",
         "run read_memory on the CPU, or reshape to [1, batch, rows, columns] and compare on the device",

@@ -34,7 +34,8 @@ SIZE = ["--size", "32x48"]
 
 
 def test_the_shipped_student_is_whole_on_every_accelerator_but_for_a_warning() -> None:
-    findings = check_network(load_network(default_checkpoint()), list(ACCELERATORS), (64, 96), 2)
+    network = load_network(default_checkpoint())
+    findings = check_network(network, list(ACCELERATORS), network.dimensions(64, 96, 2, 2))
     assert not [one for one in findings if one.severity in (Severity.OFF, Severity.RANGE)]
     assert {one.rule for one in findings} == {"attention-of-rank-3"}
     assert {one.accelerator for one in findings} == {"tflite-gpu"}
@@ -77,6 +78,7 @@ def test_a_report_in_three_forms(bundle_of: Callable[[str], Path], tmp_path: Pat
     bundle, page, facts = bundle_of("onnx"), tmp_path / "page.html", tmp_path / "facts.json"
     assert main([str(bundle), *SIZE, "--html", str(page), "--json", str(facts), "--strict"]) == 0
     printed = capsys.readouterr().out
+    assert "before conversion: mobilenet_v2.safetensors, 32x48, 2 memory frames, objects: 1" in printed
     assert "executorch-xnnpack: no rule applies" in printed
     assert "coreml-cpu: takes every operator: there is no rule for it" in printed
     lines = [line.split() for line in printed.splitlines()]
