@@ -1,8 +1,9 @@
-"""`python -m export.ladder BUNDLE`: on which rung a bundle loses numbers, and at which operator."""
+"""`python -m export.ladder`: on which rung a bundle, or an export that is refused, loses numbers; at which operator."""
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,19 @@ from export.ladder.climbing import STAGES, climb
 from export.ladder.report import ladder_table, verdict_text
 from export.ladder.rungs import Ladder
 from export.made_of import network_of
+from export.parity import GATES
+from export.pipeline import export_bundle
+from export.quantization.section import INT8
+from export.targets import TARGETS
 from mobilevos.bundle import Bundle
 from mobilevos.commands.entry import run
+from mobilevos.errors import InputError
+from mobilevos.files import sha256_of
+from mobilevos.frame_size import parse_size
 from mobilevos.made_here import was_made_here
+from mobilevos.model.checkpoint import load_network
 from mobilevos.model.network import MemoryNetwork
+from mobilevos.weights import default_checkpoint
 
 __all__ = ["app", "main"]
 
@@ -27,7 +37,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def ladder(
-    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.", show_default=False)],
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle's folder; none to look at a fresh export.", show_default=False)
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="|".join(TARGETS), help="Without BUNDLE: what to export and look at.")
+    ] = None,
+    precision: Annotated[str, typer.Option(metavar="fp32|fp16", help="Of that export.")] = "fp32",
+    size: Annotated[str, typer.Option(help="Of that export: HEIGHTxWIDTH; raised to multiples of 16.")] = "480x864",
     checkpoint: Annotated[
         Path | None, typer.Option(help="That it was made of; the shipped student that fits by default.")
     ] = None,
@@ -39,10 +56,17 @@ def ladder(
     device, which is not executed here. Each component runs on real activations and must pass the gate of its precision.
     The first rung that fails is bisected to the operator, and the exit code is 1.
 
-    Example: python -m export.ladder build/bundles/onnx
+    An export whose numbers are off is refused, and leaves no bundle. With --target the same export is made once more in
+    a temporary folder, whatever its numbers, looked at and removed.
+
+    Examples: python -m export.ladder build/bundles/onnx; python -m export.ladder --target onnx --checkpoint mine
     """
-    console, opened = Console(), Bundle.open(bundle)
-    made = _climb(opened, network_of([opened], checkpoint), console)
+    console = Console()
+    if bundle is not None:
+        opened = Bundle.open(bundle)
+        made = _climb(opened, network_of([opened], checkpoint), console)
+    else:
+        made = _climb_fresh(target, checkpoint, precision, size, console)
     console.print(ladder_table(made))
     for verdict in made.verdicts:
         assert made.failed is not None
@@ -51,6 +75,24 @@ def ladder(
         write_json(json, made.to_json())
     if made.failed is not None:
         raise typer.Exit(1)
+
+
+def _climb_fresh(name: str | None, checkpoint: Path | None, precision: str, size: str, console: Console) -> Ladder:
+    """Of an export that need not pass its gates."""
+    if name not in TARGETS:
+        found = "" if name is None else name[:40]
+        raise InputError("nothing to look at", expected=f"BUNDLE, or --target {'|'.join(TARGETS)}", found=found)
+    if precision not in GATES or precision == INT8:
+        raise InputError(f"--precision {precision[:20]}", expected="fp32 or fp16")
+    source = checkpoint or default_checkpoint()
+    network = load_network(source)
+    dimensions = network.dimensions(*parse_size(size), 2, 1)
+    with tempfile.TemporaryDirectory() as folder, console.status(f"exporting to {TARGETS[name].title}"):
+        output, sha256 = Path(folder) / name, sha256_of(source)
+        export_bundle(
+            TARGETS[name], network, dimensions, output, precision=precision, checkpoint_sha256=sha256, gated=False
+        )
+        return _climb(Bundle.open(output), load_network(source), console)
 
 
 def _climb(bundle: Bundle, network: MemoryNetwork, console: Console) -> Ladder:

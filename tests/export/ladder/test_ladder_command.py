@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from export import torchscript
+from export.command import main as main_of
 from export.ladder.__main__ import main
 from export.ladder.bisection import Verdict
 from export.ladder.report import verdict_text
 from export.ladder.rungs import Rung
+from export.targets import Advance, BuildRequest, ComponentArtefact, NoOptions
+from export.torchscript import build
 from mobilevos.bundle import MANIFEST
 from mobilevos.files import sha256_of
 from mobilevos.made_here import record_made_here
@@ -52,6 +59,38 @@ def test_a_bad_bundle_is_named_by_its_operator(
     ladder = json.loads((tmp_path / "ladder.json").read_text())
     assert ladder["failed"] == "converted graph"
     assert ladder["verdicts"][0]["operator"] == fault.operator
+
+
+def test_an_export_that_is_refused_is_looked_at_and_leaves_nothing(
+    random_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_wrong(request: BuildRequest[NoOptions], folder: Path, advance: Advance) -> dict[str, ComponentArtefact]:
+        components = copy.deepcopy(dict(request.components))
+        with torch.no_grad():
+            next(components["decode"].parameters()).mul_(1.1)
+        return build(replace(request, components=components), folder, advance)
+
+    monkeypatch.setattr(torchscript, "build", build_wrong)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    common = ["--checkpoint", str(random_checkpoint), "--size", "64x96"]
+    assert main_of("torchscript", [*common, "--output", str(tmp_path / "bundle")]) == 2
+    assert "component decode does not compute what the reference computes" in capsys.readouterr().err
+    assert main(["--target", "torchscript", *common]) == 1
+    assert "decode: first lost at aten::_convolution" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ([], "nothing to look at; expected BUNDLE, or --target executorch|"),
+        (["--target", "abacus"], "found abacus"),
+        (["--target", "onnx", "--precision", "int8"], "--precision int8; expected fp32 or fp16"),
+    ],
+)
+def test_nothing_to_look_at_is_one_line(arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert word in capsys.readouterr().err
 
 
 def vouch(folder: Path) -> None:
