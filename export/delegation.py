@@ -41,7 +41,7 @@ def delegation_report(graph: GraphModule, refusals: Counter[tuple[str, str]]) ->
 
 def _reason(operator: str, refusals: Counter[tuple[str, str]]) -> str:
     reasons = [reason for (name, reason) in refusals if name == operator]
-    return "; ".join(dict.fromkeys(reasons)) or "no rule of the partitioner takes it"
+    return "; ".join(dict.fromkeys(reasons)) or "the partitioner left it and gave no reason"
 
 
 class _RefusalListener(logging.Handler):

@@ -96,10 +96,11 @@ class ExportReport:
         return all(component.operators.placed for component in self.components.values())
 
     def to_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """For `--json`; `all_delegated` is null where nobody knows."""
         components = {name: component.to_json() for name, component in self.components.items()}
         loop = {"closed_loop": None if self.closed_loop is None else self.closed_loop.to_json()}
-        facts = {"all_delegated": self.all_delegated, "placed": self.placed, "components": components}
+        delegated = self.all_delegated if self.placed else None
+        facts = {"all_delegated": delegated, "placed": self.placed, "components": components}
         return asdict(self) | facts | loop
 
 

@@ -89,13 +89,17 @@ def _components(bundle: Bundle) -> Table:
         landed = ["?"] * 3
         if operators is not None:
             outside = sum(left["count"] for left in operators["left"])
-            landed = [str(operators["delegated"]), str(outside), str(operators["subgraphs"])]
+            placed = operators.get("placed", True)
+            landed = [str(operators["delegated"]), str(outside) if placed else "?", str(operators["subgraphs"])]
         near = ["?"] * 2
         if parity is not None:
             near = [_number(parity["max_abs"], ".1e"), _number(parity["sqnr_db"], ".0f")]
         megabytes = "?" if size is None else f"{size / 1e6:.2f}"
         table.add_row(name, _plain(entry["file"]), _plain(entry["method"]), *landed, *near, megabytes)
-    table.caption = "nodes: operators on the accelerator; outside: all others; SQNR: inf where equal"
+    table.caption = (
+        "nodes: operators on the accelerator; outside: all others, ? where the runtime places them on the device; "
+        "SQNR: inf where equal"
+    )
     return table
 
 

@@ -73,6 +73,13 @@ def test_what_is_left_outside_is_named_with_count_and_reason_as_it_is() -> None:
     assert not report.all_delegated
 
 
+def test_what_nobody_knows_is_neither_none_nor_true() -> None:
+    operators = OperatorReport(77, 1, 4, (), placed=False)
+    report = report_of({"decode": ComponentReport(operators, 2_500_000, None)})
+    assert "unknown" in printed(report)
+    assert report.to_json()["all_delegated"] is None
+
+
 def test_the_closed_loop_is_told_whatever_came_out() -> None:
     report = report_of({"decode": component()})
     assert "closed loop: worst IoU 0.9987 (object 1, frame 0), mean 0.9987, of 1 masks on 1 of 1 frames" in told(report)
