@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from export.command import Student, export_student, write_json
-from export.options import CommonOptions, take, with_options
+from export.options import CommonOptions, precision_option, take, with_options
 from export.report import ExportReport
 from export.targets import TARGETS, Target
 from mobilevos.bundle import EXPORTS
@@ -48,7 +48,7 @@ def add_all_command(app: typer.Typer) -> None:
 
     def export_all(**values: Any) -> None:
         options, console = take(CommonOptions, values), Console()
-        known = dict.fromkeys(precision for target in TARGETS.values() for precision in target.precisions)
+        known = _precisions()
         if options.precision not in known:
             raise InputError(f"--precision {options.precision[:20]}", expected=" or ".join(known))
         student = Student.load(options, console)
@@ -62,7 +62,7 @@ def add_all_command(app: typer.Typer) -> None:
         if code := exit_code(outcomes, strict=options.strict):
             raise typer.Exit(code)
 
-    app.command("all", help=_HELP)(with_options(export_all, CommonOptions))
+    app.command("all", help=_HELP)(with_options(export_all, CommonOptions, precision=precision_option(_precisions())))
 
 
 _HELP = f"""Export a student to every target whose toolkit is installed, each into its own folder below --output.
@@ -73,6 +73,10 @@ gives exit code 2. Where operators of Core ML land is known on a Mac alone, so t
 
 Example: python -m export all --output {EXPORTS}
 """
+
+
+def _precisions() -> list[str]:
+    return list(dict.fromkeys(precision for target in TARGETS.values() for precision in target.precisions))
 
 
 def _export(target: Target, student: Student, options: CommonOptions, console: Console) -> Outcome:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from export.options import CommonOptions, take, with_options
+from export.options import CommonOptions, precision_option, take, with_options
 from export.pipeline import export_bundle, stages
 from export.quantization.section import INT8
 from export.quantization.sources import check_quantization_options, find_quantization
@@ -140,7 +140,9 @@ def add_command(app: typer.Typer, target: Target) -> None:
         if options.strict and not report.all_delegated:
             raise typer.Exit(1)
 
-    app.command(target.name, help=_help(target))(with_options(export, CommonOptions, own_options))
+    app.command(target.name, help=_help(target))(
+        with_options(export, CommonOptions, own_options, precision=precision_option(target.precisions))
+    )
 
 
 def _help(target: Target) -> str:

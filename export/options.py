@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -14,9 +14,18 @@ from mobilevos.bundle import EXPORTS
 from mobilevos.commands.observer_option import ObserverOption
 from mobilevos.quantization.specification import DEFAULT_OBSERVER
 
-__all__ = ["CommonOptions", "take", "with_options"]
+__all__ = ["CommonOptions", "precision_option", "take", "with_options"]
 
 OptionsT = TypeVar("OptionsT")
+
+
+def precision_option(precisions: Iterable[str]) -> Any:
+    """The annotation of `--precision`, for one or more targets.
+
+    Args:
+        precisions: That are offered, in order; one may come twice.
+    """
+    return Annotated[str, typer.Option(metavar="|".join(dict.fromkeys(precisions)), help="Arithmetic of the artefact.")]
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class CommonOptions:
     size: Annotated[str, typer.Option(help="Frame size HEIGHTxWIDTH; raised to multiples of 16.")] = "480x864"
     memory_frames: Annotated[int, typer.Option(min=1, help="Frames that the memory bank holds.")] = 2
     objects: Annotated[int, typer.Option(min=1, help="Objects per call; more are run in turns.")] = 1
-    precision: Annotated[str, typer.Option(metavar="fp32|fp16|int8", help="Arithmetic of the artefact.")] = "fp32"
+    precision: Annotated[str, typer.Option(help="Arithmetic of the artefact.")] = "fp32"
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -67,16 +76,17 @@ class CommonOptions:
     ] = False
 
 
-def with_options(command: Callable[..., None], *kinds: type[Any]) -> Callable[..., None]:
+def with_options(command: Callable[..., None], *kinds: type[Any], **own: Any) -> Callable[..., None]:
     """Gives a function of `**values` the signature that typer reads: every field of the dataclasses as an option.
 
     Args:
         command: Takes the values by their field's name; `take` sorts them.
         kinds: Dataclasses whose fields all have a default and are `Annotated[type, typer.Option(...)]`.
+        own: Annotations in the place of those of fields.
     """
     parameters = []
     for kind in kinds:
-        hints = get_type_hints(kind, include_extras=True)
+        hints = get_type_hints(kind, include_extras=True) | own
         parameters += [
             inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
             for one in fields(kind)

@@ -128,6 +128,8 @@ def test_help_names_every_option_and_gives_an_example(target: str) -> None:
     assert shown.exit_code == 0
     for option in ("checkpoint", "model", "size", "memory-frames", "objects", "precision", "output", "overwrite"):
         assert f"--{option}" in shown.output
+    precisions = TARGETS[target].precisions if target in TARGETS else ("fp32", "fp16", "int8")
+    assert f"--precision {'|'.join(precisions)} " in " ".join(shown.output.split())
     assert {"--json", "--strict"} <= set(re.findall(r"--\w+", shown.output))
     assert f"python -m export{' all' if target == 'all' else f'.{target}'} " in shown.output
 
