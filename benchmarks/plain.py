@@ -49,10 +49,13 @@ from mobilevos.model.components import build_components
 from mobilevos.toolkit_noise import import_litert_torch, quiet_imports
 from mobilevos.weights import default_checkpoint
 
-__all__ = ["PLAIN", "Comparison", "compare", "compare_targets", "main"]
+__all__ = ["MARGIN", "PLAIN", "Comparison", "compare", "compare_targets", "main"]
 
 Call = Callable[[], object]
 _WARM_UPS = 3
+
+MARGIN = 0.05
+"""Of its plain conversion's time, what a bundle's engine may take on top: it copies and checks what it hands on."""
 
 app = typer.Typer(add_completion=False)
 
@@ -141,6 +144,11 @@ class Comparison:
     plain_ms: float
     ratio: Interval
 
+    @property
+    def slower(self) -> bool:
+        """Whether even the low end of the interval is above what the engine may take."""
+        return self.ratio.low > 1 + MARGIN
+
 
 def compare(bundle: Call, plain: Call, turns: int) -> Comparison:
     """Times two calls in turn, so that what disturbs one disturbs both; every other turn runs backwards."""
@@ -216,7 +224,10 @@ def plain(
     threads: Annotated[int, typer.Option(min=1, help="Threads of every runtime.")] = 2,
     output: Annotated[Path, typer.Option(help="Folder of the bundles and the report.")] = FOLDER,
 ) -> None:
-    """Compare components of each bundle with the plain conversion of the same modules by the same toolkit."""
+    """Compare components of each bundle with the plain conversion of the same modules by the same toolkit.
+
+    The exit code is 1 where a bundle is slower by more than 5 %, beyond the noise.
+    """
     console, source = Console(), checkpoint or default_checkpoint()
     chosen = names(targets, tuple(PLAIN), "--targets")
     parts = names(components, COMPONENTS, "--components")
@@ -229,11 +240,12 @@ def plain(
             f"{one.plain_ms:.1f}",
             f"{one.ratio.value:.2f}",
             f"{one.ratio.low:.2f}..{one.ratio.high:.2f}",
+            "[red]slower[/]" if one.slower else "",
         )
         for name, of_target in results.items()
         for component, one in of_target.items()
     ]
-    headers = ("target", "component", "bundle, ms", "plain, ms", "ratio", "95 %")
+    headers = ("target", "component", "bundle, ms", "plain, ms", "ratio", "95 %", "")
     console.print(rich_table(f"{size}, {turns} calls in turn, {threads} threads", headers, rows, text_columns=2))
     report: dict[str, Any] = {"machine": describe_machine(), "size": size, "threads": threads, "turns": turns}
     report["targets"] = {
@@ -241,10 +253,12 @@ def plain(
     }
     atomic_write_text(output / "plain.json", json.dumps(report, indent=2) + "\n")
     print_line(str(output / "plain.json"))
+    if any(one.slower for of_target in results.values() for one in of_target.values()):
+        raise typer.Exit(1)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of `python -m benchmarks.plain`; gives the exit code."""
+    """Entry point of `python -m benchmarks.plain`; gives the exit code: 1 if a bundle is slower, 2 for bad input."""
     return run(app, argv, program="benchmarks.plain")
 
 
