@@ -49,6 +49,17 @@ def test_the_reference_itself_is_compared_in_milliseconds(make_result: MakeResul
     assert (found.measure, found.verdict) == ("ms", "20 % slower")
 
 
+def test_ratios_to_anything_but_eager_are_no_measure(make_result: MakeResult) -> None:
+    def side(ms: float) -> list[Result]:
+        rows = (make_result("litert", [ms] * 200, [1.0] * 170), make_result("onnx", [50.0] * 200, [50 / ms] * 170))
+        base = {"interleaved_with": ["litert-fp32", "onnx-fp32"]}
+        return [replace(one, protocol=one.protocol | base) for one in rows]
+
+    litert, onnx = compare_results(side(40.0), side(60.0))
+    assert (litert.measure, litert.verdict) == ("ms", "50 % slower")  # its own ratio is 1 on both sides
+    assert (onnx.measure, onnx.verdict) == ("ms", "no difference beyond the noise")
+
+
 def test_other_masks_are_part_of_the_verdict(make_result: MakeResult) -> None:
     before, after = litert(make_result, 0.4), litert(make_result, 0.4)
     assert after.quality is not None
