@@ -53,6 +53,7 @@ def key_of(result: Result, *, phones_apart: bool = False) -> Key:
     """
     clip = result.clip
     sizes = f"{clip.height}x{clip.width}, {clip.frames} frames, {clip.objects} objects, {clip.memory_frames} in memory"
+    sizes += f", one in {clip.memory_every} memorised"
     where = f" on {result.device}" if phones_apart else ""
     return (result.target, f"{result.precision}{where}", result.threads, f"{clip.name} ({sizes})")
 
