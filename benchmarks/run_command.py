@@ -161,7 +161,7 @@ def measure_and_report(plan: Plan, console: Console) -> list[Result]:
     if lacks_reference(plan) and isinstance(prepared[0], Job):
         console.print(f"{_REFERENCE} is measured as well: every ratio is to it", highlight=False)
     phones = {name: device for name, device in devices.items() if isinstance(device, AdbDevice)}
-    if len(phones) > 1:
+    if phones:
         results = measure_phones(plan, prepared, phones, console)
     else:
         ((name, device),) = devices.items()

@@ -1,9 +1,10 @@
-"""Several phones as devices of one run of the harness: the same jobs on all at once, and the rows of each."""
+"""Phones as devices of one run of the harness: the same jobs on all at once, and the rows of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -44,12 +45,12 @@ def open_phones(serials: str = "") -> dict[str, AdbDevice]:
 def measure_phones(
     plan: Plan, prepared: Sequence[Job | Skipped], phones: Mapping[str, AdbDevice], console: Console
 ) -> list[Result]:
-    """Measures the same on several phones at once.
+    """Measures the same on every phone at once.
 
     Args:
-        plan: What is to be measured. Each phone's records go to a folder of its own in `phones/` of its output.
+        plan: What is to be measured. Of several phones, each one's records go to a folder in `phones/` of its output.
         prepared: See `benchmarks.session.prepare_jobs`.
-        phones: See `open_phones`; two or more.
+        phones: See `open_phones`.
         console: For a line of progress of each.
 
     Returns:
@@ -61,7 +62,8 @@ def measure_phones(
     names = {device.phone.serial: name for name, device in phones.items()}
 
     def work(phone: PhoneShell, advance: Advance) -> list[Result]:
-        name, folder = names[phone.serial], plan.output / "phones" / phone.serial.replace(":", "-")
+        name, apart = names[phone.serial], Path("phones", phone.serial.replace(":", "-"))
+        folder = plan.output / apart if len(phones) > 1 else plan.output
         own = replace(phones[name], advance=advance)
         return measure(replace(plan, device=name, output=folder), prepared, own, lambda parts: None)
 
