@@ -175,6 +175,11 @@ def remarks(results: Sequence[Result]) -> list[str]:
         if (thermal := result.provenance.get("thermal") or {}).get("throttled")
     ]
     lines += [
+        f"{result.name}, not measured fairly: {'; '.join(unfair)}"
+        for result in results
+        if (unfair := (result.provenance.get("thermal") or {}).get("unfair"))
+    ]
+    lines += [
         f"{result.name}, {counted(result.threads, 'thread')}, components alone: {short}"
         for result in results
         if result.timing

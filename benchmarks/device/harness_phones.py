@@ -15,9 +15,11 @@ from benchmarks.device.phone import read_phone
 from benchmarks.device.phone_shell import PhoneShell
 from benchmarks.device.prepared import Advance
 from benchmarks.device.runners import runner_from
+from benchmarks.device.thermal import unfairness
 from benchmarks.jobs import Job, Skipped
 from benchmarks.results import Result
 from benchmarks.session import Plan, measure
+from mobilevos.commands.console import print_line
 from mobilevos.errors import InputError
 
 __all__ = ["ALL", "measure_phones", "open_phones"]
@@ -39,6 +41,9 @@ def open_phones(serials: str = "") -> dict[str, AdbDevice]:
     phones = choose_phones(Adb.find(), [] if listed == [ALL] else listed, every_phone=listed == [ALL])
     runner = runner_from()
     devices = [AdbDevice(phone, read_phone(phone), runner) for phone in phones.values()]
+    for one in devices:
+        if unfair := unfairness(one.facts.thermal):
+            print_line(f"warning: phone {one.phone.serial} cannot be measured fairly: {'; '.join(unfair)}")
     return {f"adb:{one.phone.serial}" if listed else "adb": one for one in devices}
 
 

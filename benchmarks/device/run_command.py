@@ -126,6 +126,8 @@ def _time_litert(
             for name, one in result["signatures"].items()
         ]
         console.print(rich_table(f"LiteRT on {serial}", ("component", "calls", "p50 ms", "mean ms"), rows))
+        if unfair := result["thermal"]["unfair"]:
+            print_line(f"warning: {serial} was not measured fairly: {'; '.join(unfair)}")
     print_line(f"checked: {CHECKED}")
     print_line(f"not checked: {NOT_CHECKED}")
     _raise_first(results)
@@ -139,6 +141,8 @@ def _report(results: dict[str, DeviceRun | InputError], console: Console) -> Non
         print_line(f"{run.folder}{': partial' if run.partial else ''}")
         if run.invalid:
             print_line(f"{run.phone.name}, INVALID: {'; '.join(run.invalid)}")
+        if unfair := run.thermal["unfair"]:
+            print_line(f"warning: {run.phone.name} was not measured fairly: {'; '.join(unfair)}")
     _raise_first(results)
     for run in runs:
         if run.partial:
@@ -150,7 +154,8 @@ def _row(run: DeviceRun) -> tuple[str, ...]:
     times = [step.step_ms for step in run.steps if step.timed]
     p50, p90 = (f"{value:.1f}" for value in np.percentile(times, (50, 90))) if times else ("", "")
     peak = "" if run.record is None else f"{run.record.peak_rss_bytes / 1e6:.0f}"
-    flags = {"INVALID": run.invalid, "throttled": run.throttled, "partial": run.partial}
+    unfair = run.thermal["unfair"]
+    flags = {"INVALID": run.invalid, "throttled": run.throttled, "unfair": unfair, "partial": run.partial}
     marks = [mark for mark, holds in flags.items() if holds]
     heat = " to ".join(status_name(run.thermal[when]["status"]) for when in ("before", "after"))
     return (run.phone.name, f"{len(times)}", p50, p90, peak, heat, ", ".join(marks))

@@ -133,3 +133,9 @@ def test_a_run_that_throttled_is_flagged(make_result: MakeResult) -> None:
     assert f"{hot.name}, throttled: the phone says: severe" in remarks([hot])
     assert "throttled" not in result_markdown([result])
     assert "throttled: the phone says: severe" in result_markdown([hot])
+
+
+def test_a_run_that_was_not_fair_is_flagged(make_result: MakeResult) -> None:
+    result = make_result()
+    low = replace(result, provenance={**result.provenance, "thermal": {"unfair": ["its battery is at 9 %"]}})
+    assert f"{low.name}, not measured fairly: its battery is at 9 %" in remarks([low])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from threading import Event
@@ -13,8 +14,10 @@ import pytest
 from rich.console import Console
 
 from benchmarks.clips import synthetic_clip
+from benchmarks.device.adb import Adb, ListedPhone
+from benchmarks.device.failure import DeviceError
 from benchmarks.device.harness_device import AdbDevice
-from benchmarks.device.harness_phones import measure_phones
+from benchmarks.device.harness_phones import measure_phones, open_phones
 from benchmarks.device.phone import PhoneFacts
 from benchmarks.device.session import DeviceJob, DeviceRun
 from benchmarks.device.thermal import ThermalState
@@ -83,3 +86,36 @@ def test_a_target_that_a_phone_does_not_run_is_skipped_with_another_way_if_there
     ((measured,), _) = device("S1").measure([job], clip, QUICK, 1, tmp_path)
     assert "ExecuTorch bundles alone" in measured.skipped
     assert ("device run --litert-benchmark" in measured.skipped) is named
+
+
+def connected(monkeypatch: pytest.MonkeyPatch, states: dict[str, str], battery: int = 80) -> None:
+    """A client that lists phones in these states."""
+    listed = [ListedPhone(serial, state, "") for serial, state in states.items()]
+    facts = replace(FACTS, thermal=replace(FACTS.thermal, battery_percent=battery))
+    monkeypatch.setattr(Adb, "find", lambda: SimpleNamespace(phones=lambda: listed, stop=Event()))
+    monkeypatch.setattr("benchmarks.device.harness_phones.read_phone", lambda phone: facts)
+
+
+def test_of_all_phones_each_that_is_left_out_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connected(monkeypatch, {"S1": "device", "S2": "unauthorized", "S3": "offline"})
+    assert list(open_phones("all")) == ["adb:S1"]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "left out: phone S2: unauthorised; unlock the phone and allow this host on its screen"
+    assert second.startswith("left out: phone S3: offline; ")
+    connected(monkeypatch, {"S2": "unauthorized", "S3": "offline"})
+    with pytest.raises(DeviceError, match="phone S2: unauthorised"):
+        open_phones("all")
+
+
+def test_a_phone_with_a_low_battery_is_one_line_of_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connected(monkeypatch, {"S1": "device"})
+    open_phones()
+    assert capsys.readouterr().out == ""
+    connected(monkeypatch, {"S1": "device"}, battery=7)
+    open_phones()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("warning: phone S1 cannot be measured fairly: its battery is at 7 %")

@@ -1,4 +1,4 @@
-"""What is said of a run that came to its end on a phone: whether it counts. No phone is needed."""
+"""What is said of a run that came to its end on a phone: whether it counts, and was fair. No phone is needed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks.device.phone import PhoneFacts
 from benchmarks.device.prepared import Prepared
+from benchmarks.device.record import read_device_record
 from benchmarks.device.run_command import _report
 from benchmarks.device.session import DEVICE, DeviceRun, RunOptions, run_on_device
 from benchmarks.device.thermal import Rest, ThermalState
@@ -26,13 +27,18 @@ FACTS = PhoneFacts("S1", "Google", "Pixel 8", "arm64-v8a", "14", 34, "Tensor G3"
 MakeRun = Callable[..., DeviceRun]
 
 
-@pytest.fixture
-def make_run(make_record: Callable[..., RunRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
-    """`run_on_device` on a phone that gives a record of 160 steps."""
+@pytest.fixture(params=[RESTED])
+def make_run(
+    make_record: Callable[..., RunRecord],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> MakeRun:
+    """`run_on_device` on a phone in that state, which gives a record of 160 steps."""
 
     @contextmanager
     def prepared(*arguments: Any, **options: Any) -> Iterator[Prepared]:
-        yield Prepared(FACTS, "/data/local/tmp/run", Rest(0.0, True, RESTED))
+        yield Prepared(FACTS, "/data/local/tmp/run", Rest(0.0, True, request.param))
 
     def pull(phone: object, names: Sequence[str], remote: str, local: Path) -> None:
         write_run(local, record)
@@ -62,7 +68,9 @@ def test_a_run_that_is_long_enough_has_no_mark(make_run: MakeRun, capsys: pytest
     run = make_run()
     assert run.invalid == ()
     assert json.loads((run.folder / DEVICE).read_text())["invalid"] == []
-    assert "INVALID" not in said(run, capsys)
+    text = said(run, capsys)
+    assert "INVALID" not in text
+    assert "unfair" not in text
 
 
 def test_a_run_that_is_too_short_is_marked_invalid(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,3 +79,13 @@ def test_a_run_that_is_too_short_is_marked_invalid(make_run: MakeRun, capsys: py
     text = said(run, capsys)
     assert "Google Pixel 8, INVALID: 135 timed steps, and 1,000 are the least" in text
     assert "INVALID" in next(line for line in text.splitlines() if "│" in line and "Pixel" in line)
+
+
+@pytest.mark.parametrize("make_run", [ThermalState(0, 30.0, 9, False)], indirect=True)
+def test_a_run_on_a_low_battery_is_marked_and_recorded(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run()
+    reason = "its battery is at 9 %, and below 15 % phones slow down"
+    assert read_device_record(run.folder).thermal["unfair"] == [reason]
+    text = said(run, capsys)
+    assert f"warning: Google Pixel 8 was not measured fairly: {reason}" in text
+    assert "unfair" in next(line for line in text.splitlines() if "│" in line and "Pixel" in line)
