@@ -18,17 +18,19 @@ __all__ = ["compare"]
 
 
 def compare(
-    before: Annotated[list[Path], typer.Argument(help="results.jsonl or the folders that hold them; the last is B.")],
+    before: Annotated[
+        str,
+        typer.Argument(metavar="A[,A...]", help="results.jsonl, or the folder that holds it; of repeated runs each."),
+    ],
+    after: Annotated[str, typer.Argument(metavar="B[,B...]", help="The same of the other commit or machine.")],
 ) -> None:
-    """Compare the results A with the results B, of which each may be several files of repeated runs: A [A...] B.
+    """Compare the results A with the results B; each side is one run or, between commas, several runs of the same.
 
     A difference counts if the interval of 95 % of its bootstrap leaves out zero, widened where the spread between runs
     is not known.
     """
-    if len(before) < 2:
-        raise InputError("one file of results", expected="two to compare")
     console = Console(highlight=False)
-    sides = [[one for path in before[:-1] for one in read_results(path)], read_results(before[-1])]
+    sides = [[one for path in _paths(side) for one in read_results(path)] for side in (before, after)]
     comparisons = compare_results(*sides)
     if not comparisons:
         found = "; ".join(" ".join(map(str, key_of(side[0]))) for side in sides)
@@ -39,6 +41,14 @@ def compare(
     console.print(_table(comparisons))
     spread = f"Where a side has one run of a target, {100 * UNKNOWN_SPREAD:.0f} % of spread between runs are assumed."
     console.print(f"x: to eager in the same run; ms: median step. {spread}")
+
+
+def _paths(side: str) -> list[Path]:
+    """The runs of a side. A path that is there may have a comma in it."""
+    paths = [Path(side)] if Path(side).exists() else [Path(one.strip()) for one in side.split(",") if one.strip()]
+    if not paths:
+        raise InputError(f"no results in {side[:40]!r}", expected="A[,A...]")
+    return paths
 
 
 def _sides(sides: list[list[Result]]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.jobs import REFERENCE
 from benchmarks.noise import Interval, resampled_medians
 from benchmarks.results import FAILED, INVALID, Result
 from mobilevos.commands.console import counted
@@ -52,6 +53,7 @@ def key_of(result: Result, *, phones_apart: bool = False) -> Key:
     """
     clip = result.clip
     sizes = f"{clip.height}x{clip.width}, {clip.frames} frames, {clip.objects} objects, {clip.memory_frames} in memory"
+    sizes += f", one in {clip.memory_every} memorised"
     where = f" on {result.device}" if phones_apart else ""
     return (result.target, f"{result.precision}{where}", result.threads, f"{clip.name} ({sizes})")
 
@@ -103,7 +105,7 @@ def _phones_apart(*sides: Sequence[Result]) -> bool:
 
 
 def _compare(key: Key, before: Sequence[Result], after: Sequence[Result]) -> Comparison:
-    has_ratio = all(one.series.ratio for one in (*before, *after)) and key[0] != "eager"
+    has_ratio = all(_has_ratio(one) for one in (*before, *after))
     measure = "ratio" if has_ratio else "ms"
     sides = [[one.series.ratio if has_ratio else one.series.step_ms for one in side] for side in (before, after)]
     values = [float(np.median([np.median(run) for run in runs])) for runs in sides]
@@ -116,6 +118,12 @@ def _compare(key: Key, before: Sequence[Result], after: Sequence[Result]) -> Com
     ]
     difference = quality[1] - quality[0] if len(quality) == 2 else None
     return Comparison(key, measure, values[0], values[1], change, difference, _verdict(change, difference))
+
+
+def _has_ratio(result: Result) -> bool:
+    """Whether a row has ratios to eager in fp32. A base's own are 1 whatever it does, and say nothing."""
+    base = next(iter(result.protocol["interleaved_with"]), "")
+    return bool(result.series.ratio) and base == f"{REFERENCE}-fp32" and result.target != REFERENCE
 
 
 def _medians(runs: Sequence[Sequence[float]], seed: int) -> NDArray[np.float64]:

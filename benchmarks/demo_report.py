@@ -29,7 +29,8 @@ _UNKNOWN_LENGTH = 60
 CAPTION = (
     "Median milliseconds. step: all of a frame, from pixels to labels. segment: the step's encode_query, read_memory "
     "and decode, which ExecuTorch runs as one fused program; their own times are from a short second pass that calls "
-    "them one by one. IoU: of the masks with those of the first engine. int8 is the student after training for it: "
+    "them one by one. IoU: of the masks with those of the first engine. Model: of eager its checkpoint, float16 as "
+    "shipped; of the others the exported program, weights included. int8 is the student after training for it: "
     "other weights, so its masks differ from those in float32 by more than rounding."
 )
 

@@ -248,7 +248,8 @@ def _origin(records: Sequence[RunRecord], broken: Sequence[Mapping[str, Any]]) -
         broken: Heat in those that did not.
     """
     heat = [record.thermal for record in records] + [dict(one) for one in broken]
-    thermal = next((one for one in heat if one.get("throttled")), heat[0] if heat else {})
+    flagged = [one for flag in ("throttled", "unfair") for one in heat if one.get(flag)]
+    thermal = next(iter([*flagged, *heat]), {})
     if not records:
         return {"versions": {}, "bundle_sha256": None, "torch_loaded": None, "affinity": [], "thermal": thermal}
     first = records[0]

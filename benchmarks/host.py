@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.clip_folder import ClipFolder
 from benchmarks.host_runner import host_runner
 from benchmarks.interleaving import Turns, interleave, ratios
-from benchmarks.jobs import Job
+from benchmarks.jobs import REFERENCE, Job
 from benchmarks.machine import MatrixProduct, describe_machine
 from benchmarks.protocol import Protocol as RunProtocol
 from benchmarks.protocol import component_protocol
@@ -116,7 +116,8 @@ class Host:
         if components:
             shorter, folder = component_protocol(protocol), output / "components"
             single = list(_run(jobs, clip, shorter, threads, folder, ["--components"], limit, progress))
-        return [_measured(*parts, fused[0]) for parts in zip(jobs, fused, single, strict=True)], limit.gflops
+        reference = fused[0] if jobs[0].target == REFERENCE and not fused[0].failure else None
+        return [_measured(*parts, reference) for parts in zip(jobs, fused, single, strict=True)], limit.gflops
 
 
 def command_of(job: Job, clip: Path, output: Path, threads: int, warm_up: int) -> list[str]:
@@ -162,7 +163,7 @@ def _run(
     return turns
 
 
-def _measured(job: Job, fused: Turns, single: Turns | None, reference: Turns) -> Measured:
+def _measured(job: Job, fused: Turns, single: Turns | None, reference: Turns | None) -> Measured:
     masks = None
     failure = fused.failure or (f"components alone: {single.failure}" if single and single.failure else "")
     if fused.record is not None and fused.complete:
@@ -175,7 +176,7 @@ def _measured(job: Job, fused: Turns, single: Turns | None, reference: Turns) ->
         fused.record,
         single.record if single else None,
         masks,
-        tuple(ratios(fused.steps, reference.steps)) if not reference.failure else (),
+        tuple(ratios(fused.steps, reference.steps)) if reference else (),
         failure,
         partial=tuple(fused.steps) if fused.record is None else (),
         partial_single=tuple(single.steps) if single and single.record is None else (),

@@ -7,6 +7,7 @@ import html
 import json
 from collections.abc import Sequence
 
+from benchmarks.distribution_table import DISTRIBUTION_HEADERS, DISTRIBUTION_NOTE, distribution_rows
 from benchmarks.plots import component_plot, distribution_plot, over_time_plot, pareto_plot
 from benchmarks.result_tables import RESULT_TABLES, caption, remarks
 from benchmarks.results import Result
@@ -40,6 +41,8 @@ def result_page(results: Sequence[Result]) -> str:
     measured = [one for one in results if one.timing is not None]
     parts = [f"<p>{_text(caption(results))}.</p>"]
     parts += [f"<h2>{_text(one.title)}</h2>\n{table_html(one.headers, one.rows(results))}" for one in RESULT_TABLES]
+    parts.append(f"<h2>every component and step</h2>\n<p>{_text(DISTRIBUTION_NOTE)}</p>")
+    parts.append(table_html(DISTRIBUTION_HEADERS, distribution_rows(results)))
     parts.append("<ul>" + "".join(f"<li>{_text(line)}</li>" for line in remarks(results)) + "</ul>")
     for threads in dict.fromkeys(one.threads for one in measured):
         of_threads = [one for one in measured if one.threads == threads]
@@ -98,7 +101,10 @@ def _plots(results: Sequence[Result]) -> str:
     ]
     scored = [one for one in results if one.quality is not None]
     if scored:
-        text = "Masks against cost; the line joins those that no other beats in both."
+        text = (
+            "Masks against cost; the line joins those that no other beats in both. Model: the programs that the loop "
+            "runs, weights included; of eager, its checkpoint, float16 as shipped."
+        )
         figures.append(figure_html(pareto_plot(scored), text))
     figures.append(figure_html(over_time_plot(results), "Over the run: the steps' running median, and memory (PSS)."))
     return '<div class="plots">\n' + "\n".join(figures) + "\n</div>"

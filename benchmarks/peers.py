@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from benchmarks.tables import markdown_table, rich_table
 
@@ -16,7 +17,8 @@ __all__ = ["PEERS", "Peer", "peers", "read_peers"]
 
 PEERS = Path(__file__).with_name("peers.json")
 
-_HEADERS = ("peer", "speed", "hardware", "weights, M", "DAVIS16", "DAVIS17")
+_HEADERS = ("peer [source]", "speed", "hardware", "weights, M", "DAVIS16", "DAVIS17")
+_TITLE = "as stated by their authors"
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,16 @@ class Peer:
     pointer: str
     approximate: tuple[str, ...]
 
-    def cells(self) -> tuple[str, ...]:
-        """A row of the table."""
+    @property
+    def stated_in(self) -> str:
+        """Who states it, and where."""
+        return f"{self.source} ({self.pointer})"
+
+    def cells(self, number: int) -> tuple[str, ...]:
+        """A row of the table, where its source has that number."""
         scores = [self._score("davis16"), self._score("davis17")]
         weights = "-" if self.parameters_millions is None else f"{self.parameters_millions:g}"
-        return (self.name, self.speed, self.hardware, weights, *scores)
+        return (f"{self.name} [{number}]", self.speed, self.hardware, weights, *scores)
 
     def _score(self, name: str) -> str:
         value: float | None = getattr(self, name)
@@ -68,11 +75,14 @@ def peers(
     """Print what the authors of public peers state: other machines, protocols and training data, as stated."""
     console = Console(highlight=False)
     known = read_peers()
-    rows = [one.cells() for one in known]
-    sources = dict.fromkeys(f"{one.source} ({one.pointer})" for one in known)
+    sources = list(dict.fromkeys(one.stated_in for one in known))
+    rows = [one.cells(sources.index(one.stated_in) + 1) for one in known]
     note = json.loads(PEERS.read_text(encoding="utf-8"))["note"]
     if markdown:
-        console.print(markdown_table(_HEADERS, rows), soft_wrap=True, markup=False)
+        console.print(f"**Peers, {_TITLE}**\n\n{markdown_table(_HEADERS, rows)}", soft_wrap=True, markup=False)
     else:
-        console.print(rich_table("as stated by their authors", _HEADERS, rows, text_columns=3, compact=True))
-    console.print(f"{note} Sources: {'; '.join(sources)}.", soft_wrap=markdown, markup=False)
+        headers = [escape(header) for header in _HEADERS]
+        console.print(rich_table(_TITLE, headers, rows, text_columns=3, compact=True))
+    console.print(f"{note}\n", soft_wrap=markdown, markup=False)
+    for number, source in enumerate(sources, start=1):
+        console.print(f"{number}. {source}" if markdown else f"[{number}] {source}", soft_wrap=markdown, markup=False)

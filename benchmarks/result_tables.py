@@ -21,8 +21,9 @@ __all__ = ["RESULT_TABLES", "ResultTable", "caption", "live_table", "print_resul
 _MISSING = "-"
 _LEGEND = (
     "ratio: median of the steps' ratios to eager fp32 on the same frame in the same round; drift: of the step time, "
-    "from the start to the end; IoU: with the masks of eager fp32; memory: peak PSS; size: of the weights, or of the "
-    "programs that the loop runs, with them"
+    "from the start to the end; IoU: with the masks of eager fp32; GMACs: of an average frame; of limit: of this "
+    "machine's matrix products in float32, also where a row computes in int8; memory: peak PSS; size: of the programs "
+    "that the loop runs, weights included; of eager: its checkpoint, float16 as shipped"
 )
 
 
@@ -68,6 +69,7 @@ def _mask_cells(result: Result) -> tuple[str, ...]:
         _MISSING if quality is None or quality.j_and_f is None else f"{100 * quality.j_and_f:.1f}",
         _MISSING if quality is None or quality.iou_mean is None else f"{quality.iou_mean:.4f}",
         _MISSING if quality is None or quality.iou_worst is None else f"{quality.iou_worst:.4f}",
+        _MISSING if work is None else f"{work.frame_gmacs:.2f}",
         _MISSING if work is None else f"{work.gflops:.0f}",
         _MISSING if work is None or work.share_of_limit is None else f"{100 * work.share_of_limit:.0f} %",
     )
@@ -112,7 +114,7 @@ RESULT_TABLES = (
     ),
     ResultTable(
         "masks and arithmetic",
-        ("target", "threads", "J&F", "IoU", "worst IoU", "GFLOP/s", "of limit"),
+        ("target", "threads", "J&F", "IoU", "worst IoU", "GMACs", "GFLOP/s", "of limit"),
         _mask_cells,
     ),
     ResultTable(
@@ -173,6 +175,11 @@ def remarks(results: Sequence[Result]) -> list[str]:
         f"{result.name}, throttled: {'; '.join(thermal['reasons'])}"
         for result in results
         if (thermal := result.provenance.get("thermal") or {}).get("throttled")
+    ]
+    lines += [
+        f"{result.name}, not measured fairly: {'; '.join(unfair)}"
+        for result in results
+        if (unfair := (result.provenance.get("thermal") or {}).get("unfair"))
     ]
     lines += [
         f"{result.name}, {counted(result.threads, 'thread')}, components alone: {short}"

@@ -16,12 +16,12 @@ from benchmarks.device.harness_device import AdbDevice
 from benchmarks.device.harness_phones import measure_phones, open_phones
 from benchmarks.host import Device, Host
 from benchmarks.interleaving import Turns
-from benchmarks.jobs import CONTESTANTS, Job, Skipped
+from benchmarks.jobs import CONTESTANTS, REFERENCE, Job, Skipped
 from benchmarks.page import result_page
 from benchmarks.protocol import FULL, QUICK
 from benchmarks.result_tables import live_table, print_results, result_markdown
 from benchmarks.results import FAILED, RESULTS, Result, write_results
-from benchmarks.session import Plan, measure, prepare_jobs
+from benchmarks.session import Plan, lacks_reference, measure, prepare_jobs
 from mobilevos.commands.console import print_line
 from mobilevos.errors import InputError
 from mobilevos.files import atomic_write_text
@@ -31,6 +31,7 @@ __all__ = ["FOLDER", "measure_and_report", "names", "one_precision", "open_devic
 
 FOLDER = Path("build/benchmarks")
 _PRECISIONS = ("fp32", "fp16", "int8")
+_REFERENCE = f"{REFERENCE} fp32"
 
 
 def names(text: str, allowed: Sequence[str], option: str) -> tuple[str, ...]:
@@ -72,9 +73,12 @@ def open_devices(name: str) -> dict[str, Device]:
 
 
 def run_benchmark(
-    targets: Annotated[str, typer.Option(metavar="NAMES", help=f"Some of {','.join(CONTESTANTS)}.")] = ",".join(
-        CONTESTANTS
-    ),
+    targets: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help=f"Some of {','.join(CONTESTANTS)}. On a host {_REFERENCE} is measured in any case."
+        ),
+    ] = ",".join(CONTESTANTS),
     precision: Annotated[str, typer.Option(metavar="NAMES", help=f"Some of {','.join(_PRECISIONS)}.")] = "fp32",
     clip: Annotated[
         str,
@@ -154,8 +158,10 @@ def measure_and_report(plan: Plan, console: Console) -> list[Result]:
     devices = open_devices(plan.device)
     with console.status("looking for bundles") as status:
         prepared = prepare_jobs(plan, status.update)
+    if lacks_reference(plan) and isinstance(prepared[0], Job):
+        console.print(f"{_REFERENCE} is measured as well: every ratio is to it", highlight=False)
     phones = {name: device for name, device in devices.items() if isinstance(device, AdbDevice)}
-    if len(phones) > 1:
+    if phones:
         results = measure_phones(plan, prepared, phones, console)
     else:
         ((name, device),) = devices.items()

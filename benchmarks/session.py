@@ -21,7 +21,7 @@ from mobilevos.errors import InputError
 from mobilevos.model.checkpoint import load_network
 from mobilevos.weights import default_checkpoint
 
-__all__ = ["Plan", "measure", "prepare_jobs", "workload_of"]
+__all__ = ["Plan", "lacks_reference", "measure", "prepare_jobs", "workload_of"]
 
 Stage = Callable[[str], None]
 
@@ -31,9 +31,8 @@ class Plan:
     """What is to be measured.
 
     Attributes:
-        targets: Names of `benchmarks.jobs.CONTESTANTS`. The reference is the first of the interleaved ones if it is
-            among them.
-        precisions: Of each target.
+        targets: Names of `benchmarks.jobs.CONTESTANTS`.
+        precisions: Of each target. On a host the reference in fp32 is measured too where the two do not name it.
         clips: All of one padded size and number of objects.
         threads: One round of measurements for each number.
         protocol: How long.
@@ -75,8 +74,13 @@ def workload_of(clips: Sequence[Clip]) -> Workload:
     return Workload(size, objects)
 
 
+def lacks_reference(plan: Plan) -> bool:
+    """Whether a plan for a host does not name the reference, to which all ratios are. A phone cannot run it."""
+    return plan.device == "host" and not (REFERENCE in plan.targets and "fp32" in plan.precisions)
+
+
 def prepare_jobs(plan: Plan, stage: Stage = lambda text: None) -> list[Job | Skipped]:
-    """Bundles of everything that the plan names, the reference first.
+    """Bundles of everything that the plan names, the reference first, which a host always has beside other jobs.
 
     Args:
         plan: What is to be measured.
@@ -87,7 +91,7 @@ def prepare_jobs(plan: Plan, stage: Stage = lambda text: None) -> list[Job | Ski
     """
     workload = workload_of(plan.clips)
     chosen = [(target, precision) for precision in plan.precisions for target in plan.targets]
-    jobs = []
+    jobs: list[Job | Skipped] = []
     for target, precision in sorted(chosen, key=lambda pair: pair != (REFERENCE, "fp32")):
         stage(f"{target} {precision}: looking for its bundle")
         jobs.append(
@@ -102,6 +106,8 @@ def prepare_jobs(plan: Plan, stage: Stage = lambda text: None) -> list[Job | Ski
                 advance=lambda text, name=f"{target} {precision}": stage(f"{name}: {text}"),  # type: ignore[misc]
             )
         )
+    if lacks_reference(plan) and any(isinstance(one, Job) for one in jobs):
+        jobs.insert(0, prepare(REFERENCE, "fp32", workload, plan.bundles, checkpoint=plan.checkpoint))
     return jobs
 
 

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks.device.adb import Adb
-from benchmarks.device.phone_shell import PhoneShell, choose_phone
+from benchmarks.device.phone_shell import PhoneShell, choose_phone, unusable
 from benchmarks.device.prepared import Advance
+from mobilevos.commands.console import print_line
 from mobilevos.errors import InputError
 
 __all__ = ["choose_phones", "on_every_phone"]
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 
 def choose_phones(adb: Adb, serials: Sequence[str], *, every_phone: bool = False) -> dict[str, PhoneShell]:
-    """The phones of those names, or all that can be used, or the only one.
+    """The phones of those names, or the only one, or all that can be used, with a line for each that cannot.
 
     Args:
         adb: The client.
@@ -35,7 +36,13 @@ def choose_phones(adb: Adb, serials: Sequence[str], *, every_phone: bool = False
         DeviceError: As `choose_phone`.
     """
     if every_phone and not serials:
-        serials = [phone.serial for phone in adb.phones() if phone.usable]
+        listed = adb.phones()
+        serials = [phone.serial for phone in listed if phone.usable]
+        left_out = [phone for phone in listed if not phone.usable]
+        if left_out and not serials:
+            raise unusable(left_out[0])
+        for phone in left_out:
+            print_line(f"left out: {unusable(phone)}")
     chosen = [choose_phone(adb, serial) for serial in dict.fromkeys(serials)] or [choose_phone(adb)]
     return {phone.serial: phone for phone in chosen}
 

@@ -76,7 +76,7 @@ class AdbDevice:
         components: bool = True,
         progress: Progress = lambda parts: None,
     ) -> tuple[list[Measured], float | None]:
-        """See `benchmarks.host.Device.measure`. A phone has no turns to show, and its limit is not measured."""
+        """See `benchmarks.host.Device.measure`. What a phone does goes to `advance`; its limit is not measured."""
         fused, single = _options(protocol, threads), None
         if components:
             single = replace(_options(component_protocol(protocol), threads), components=True)
@@ -86,13 +86,14 @@ class AdbDevice:
         self, job: Job, clip: ClipFolder, options: RunOptions, alone: RunOptions | None, output: Path
     ) -> Measured:
         if job.target == REFERENCE:
+            self.advance("reference: tracking on this host", 0)
             reason = "not run on the phone: its masks are this host's, for the others to be held against"
             return Measured(job, None, masks=_reference_masks(job, clip), skipped=reason)
         if not job.contestant.native or job.bundle is None:
-            return Measured(job, None, skipped="not run on the phone: the C++ runner takes ExecuTorch bundles alone")
+            return Measured(job, None, skipped=_not_run(job))
         try:
             whole = DeviceJob(Bundle.open(job.bundle), clip, self.runner, options, cool_down=self.cool_down)
-            fused = self._run(whole, output / "fused" / job.name)
+            fused = self._run(whole, output / "fused" / job.name, job.name)
         except InputError as error:
             return Measured(job, None, failure=str(error))
         if fused.record is None:
@@ -105,15 +106,25 @@ class AdbDevice:
     def _with_components(self, measured: Measured, job: DeviceJob, output: Path) -> Measured:
         """What was measured, with the run that calls each component alone, or with why it is missing."""
         try:
-            single = self._run(job, output)
+            single = self._run(job, output, f"{measured.job.name}, components alone")
         except InputError as error:
             return replace(measured, failure=f"components alone: {error}")
         if single.record is None:
             return replace(measured, failure=f"components alone: {single.error}", partial_single=tuple(single.steps))
         return replace(measured, single=single.record)
 
-    def _run(self, job: DeviceJob, output: Path) -> DeviceRun:
-        return run_on_device(self.phone, job, output, at_rest=self.facts.thermal, advance=self.advance)
+    def _run(self, job: DeviceJob, output: Path, name: str) -> DeviceRun:
+        def advance(stage: str, steps: int) -> None:
+            self.advance(f"{name}: {stage}", steps)
+
+        return run_on_device(self.phone, job, output, at_rest=self.facts.thermal, advance=advance)
+
+
+def _not_run(job: Job) -> str:
+    reason = "not run on the phone: the C++ runner takes ExecuTorch bundles alone"
+    if job.contestant.bundle != "tflite":
+        return reason
+    return f"{reason}; `python -m benchmarks.device run --litert-benchmark BINARY` times its components there"
 
 
 def _options(protocol: Protocol, threads: int) -> RunOptions:

@@ -1,9 +1,10 @@
-"""Several phones as devices of one run of the harness: the same jobs on all at once, and the rows of each."""
+"""Phones as devices of one run of the harness: the same jobs on all at once, and the rows of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -14,9 +15,11 @@ from benchmarks.device.phone import read_phone
 from benchmarks.device.phone_shell import PhoneShell
 from benchmarks.device.prepared import Advance
 from benchmarks.device.runners import runner_from
+from benchmarks.device.thermal import unfairness
 from benchmarks.jobs import Job, Skipped
 from benchmarks.results import Result
 from benchmarks.session import Plan, measure
+from mobilevos.commands.console import print_line
 from mobilevos.errors import InputError
 
 __all__ = ["ALL", "measure_phones", "open_phones"]
@@ -38,18 +41,21 @@ def open_phones(serials: str = "") -> dict[str, AdbDevice]:
     phones = choose_phones(Adb.find(), [] if listed == [ALL] else listed, every_phone=listed == [ALL])
     runner = runner_from()
     devices = [AdbDevice(phone, read_phone(phone), runner) for phone in phones.values()]
+    for one in devices:
+        if unfair := unfairness(one.facts.thermal):
+            print_line(f"warning: phone {one.phone.serial} cannot be measured fairly: {'; '.join(unfair)}")
     return {f"adb:{one.phone.serial}" if listed else "adb": one for one in devices}
 
 
 def measure_phones(
     plan: Plan, prepared: Sequence[Job | Skipped], phones: Mapping[str, AdbDevice], console: Console
 ) -> list[Result]:
-    """Measures the same on several phones at once.
+    """Measures the same on every phone at once.
 
     Args:
-        plan: What is to be measured. Each phone's records go to a folder of its own in `phones/` of its output.
+        plan: What is to be measured. Of several phones, each one's records go to a folder in `phones/` of its output.
         prepared: See `benchmarks.session.prepare_jobs`.
-        phones: See `open_phones`; two or more.
+        phones: See `open_phones`.
         console: For a line of progress of each.
 
     Returns:
@@ -61,7 +67,8 @@ def measure_phones(
     names = {device.phone.serial: name for name, device in phones.items()}
 
     def work(phone: PhoneShell, advance: Advance) -> list[Result]:
-        name, folder = names[phone.serial], plan.output / "phones" / phone.serial.replace(":", "-")
+        name, apart = names[phone.serial], Path("phones", phone.serial.replace(":", "-"))
+        folder = plan.output / apart if len(phones) > 1 else plan.output
         own = replace(phones[name], advance=advance)
         return measure(replace(plan, device=name, output=folder), prepared, own, lambda parts: None)
 

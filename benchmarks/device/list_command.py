@@ -12,6 +12,7 @@ from rich.console import Console
 from benchmarks.device.adb import Adb
 from benchmarks.device.phone import PhoneFacts, check_phone, read_phone
 from benchmarks.device.phone_shell import choose_phone
+from benchmarks.device.thermal import unfairness
 from benchmarks.tables import rich_table
 from mobilevos.commands.console import print_line
 from mobilevos.errors import InputError
@@ -35,9 +36,11 @@ def list_phones(
         return
     rows = [_row(serial, facts) for serial, facts, _ in listed]
     Console().print(rich_table("phones", _HEADERS, rows, text_columns=2))
-    for _, _, problem in listed:
+    for serial, facts, problem in listed:
         if problem:
             print_line(problem)
+        elif facts and (unfair := unfairness(facts.thermal)):
+            print_line(f"warning: phone {serial} cannot be measured fairly: {'; '.join(unfair)}")
 
 
 def _look(adb: Adb, serial: str) -> tuple[str, PhoneFacts | None, str]:

@@ -18,7 +18,7 @@ from typing import TypeVar
 from benchmarks.device.adb import Adb, Ended, ListedPhone, failed
 from benchmarks.device.failure import DeviceError, Failure, classify
 
-__all__ = ["PhoneShell", "choose_phone"]
+__all__ = ["PhoneShell", "choose_phone", "unusable"]
 
 T = TypeVar("T")
 

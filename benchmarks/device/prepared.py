@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.device.phone import PhoneFacts, check_phone, read_phone
 from benchmarks.device.phone_shell import PhoneShell
 from benchmarks.device.remote_folder import GUARD_S, remote_folder
-from benchmarks.device.thermal import CoolDown, Rest, ThermalState, cool_down, throttling
+from benchmarks.device.thermal import CoolDown, Rest, ThermalState, cool_down, throttling, unfairness
 from benchmarks.device.transfer import push_files
 from benchmarks.run_record import Step
 
@@ -56,6 +56,7 @@ class Prepared:
             "cool_down": {"seconds": round(self.rest.seconds, 1), "reached": self.rest.reached},
             "throttled": bool(reasons),
             "reasons": reasons,
+            "unfair": unfairness(states[0], self.rest),
         }
 
 

@@ -52,8 +52,10 @@ def run_bundle(
         Path | None, typer.Option(metavar="PAYLOAD", help="Folder of the runner for the phone's ABI; built by default.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default the runtime's choice.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Timed steps at least.")] = 128,
-    seconds: Annotated[float, typer.Option(min=0, help="Seconds in timed steps at least.")] = 10.0,
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps at least; fewer than 128 are INVALID.")] = 128,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Seconds in timed steps at least; fewer than 10 are INVALID.")
+    ] = 10.0,
     warm_up: Annotated[int, typer.Option(min=0, help="Steps before them.")] = 10,
     components: Annotated[bool, typer.Option("--components", help="Run and time each component alone.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Also bring each step's tensors back.")] = False,
@@ -69,7 +71,8 @@ def run_bundle(
 ) -> None:
     """Run a bundle over a clip on a phone, and bring back masks, times, memory and the phone's state.
 
-    Whatever happens, nothing is left on the phone. A run whose connection is lost for good keeps the steps that were
+    A run that is too short to count, as of the harness, is marked INVALID. Whatever happens, nothing is left on the
+    phone. A run whose connection is lost for good keeps the steps that were
     seen, marked as partial, and exits with 2.
     """
     opened = Bundle.open(bundle)
@@ -123,6 +126,8 @@ def _time_litert(
             for name, one in result["signatures"].items()
         ]
         console.print(rich_table(f"LiteRT on {serial}", ("component", "calls", "p50 ms", "mean ms"), rows))
+        if unfair := result["thermal"]["unfair"]:
+            print_line(f"warning: {serial} was not measured fairly: {'; '.join(unfair)}")
     print_line(f"checked: {CHECKED}")
     print_line(f"not checked: {NOT_CHECKED}")
     _raise_first(results)
@@ -134,6 +139,10 @@ def _report(results: dict[str, DeviceRun | InputError], console: Console) -> Non
         console.print(rich_table("runs", _HEADERS, [_row(run) for run in runs], text_columns=1))
     for run in runs:
         print_line(f"{run.folder}{': partial' if run.partial else ''}")
+        if run.invalid:
+            print_line(f"{run.phone.name}, INVALID: {'; '.join(run.invalid)}")
+        if unfair := run.thermal["unfair"]:
+            print_line(f"warning: {run.phone.name} was not measured fairly: {'; '.join(unfair)}")
     _raise_first(results)
     for run in runs:
         if run.partial:
@@ -145,7 +154,9 @@ def _row(run: DeviceRun) -> tuple[str, ...]:
     times = [step.step_ms for step in run.steps if step.timed]
     p50, p90 = (f"{value:.1f}" for value in np.percentile(times, (50, 90))) if times else ("", "")
     peak = "" if run.record is None else f"{run.record.peak_rss_bytes / 1e6:.0f}"
-    marks = [mark for mark, holds in (("throttled", run.throttled), ("partial", run.partial)) if holds]
+    unfair = run.thermal["unfair"]
+    flags = {"INVALID": run.invalid, "throttled": run.throttled, "unfair": unfair, "partial": run.partial}
+    marks = [mark for mark, holds in flags.items() if holds]
     heat = " to ".join(status_name(run.thermal[when]["status"]) for when in ("before", "after"))
     return (run.phone.name, f"{len(times)}", p50, p90, peak, heat, ", ".join(marks))
 

@@ -18,6 +18,7 @@ from benchmarks.device.record import read_device_record
 from benchmarks.device.remote_process import Looks, RemoteProcess
 from benchmarks.device.thermal import CoolDown, ThermalState, read_thermal
 from benchmarks.device.transfer import files_under, pull_files
+from benchmarks.protocol import Protocol, invalid_reasons
 from benchmarks.run_record import MASKS, RUN, RunRecord, Step, write_run
 from benchmarks.runner.payload import Payload
 from mobilevos.bundle import MANIFEST, Bundle
@@ -53,6 +54,11 @@ class RunOptions:
     warm_up: int = 10
     components: bool = False
     trace: bool = False
+
+    @property
+    def protocol(self) -> Protocol:
+        """By which a run of them is judged."""
+        return Protocol("requested", self.steps, self.seconds, self.warm_up)
 
     def arguments(self) -> list[str]:
         """For the command line."""
@@ -134,6 +140,7 @@ class DeviceRun:
         steps: The record's steps; of a partial run those that were seen before the connection was lost.
         thermal: Heat before and after, cool-down, and whether and why the run counts as throttled.
         error: What ended a partial run, one line; else empty.
+        invalid: Why a whole run does not count, see `benchmarks.protocol.invalid_reasons`; empty if it does.
     """
 
     phone: PhoneFacts
@@ -142,6 +149,7 @@ class DeviceRun:
     steps: list[Step]
     thermal: dict[str, Any]
     error: str = ""
+    invalid: tuple[str, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -157,7 +165,7 @@ class DeviceRun:
         """For `device.json`."""
         facts = {"format": 1, "partial": self.partial, "throttled": self.throttled, "phone": asdict(self.phone)}
         steps = [step.to_json() for step in self.steps] if self.partial else []
-        return facts | {"thermal": self.thermal, "error": self.error, "steps": steps}
+        return facts | {"thermal": self.thermal, "error": self.error, "invalid": list(self.invalid), "steps": steps}
 
 
 def run_on_device(
@@ -207,7 +215,8 @@ def run_on_device(
         if record is not None:
             record = replace(record, thermal=thermal)
             write_run(local, record)
-        run = DeviceRun(ready.facts, output, record, steps, thermal, error)
+        invalid = () if record is None else invalid_reasons([record], protocol=job.options.protocol)
+        run = DeviceRun(ready.facts, output, record, steps, thermal, error, invalid)
         atomic_write_text(local / DEVICE, json.dumps(run.to_json(), indent=1) + "\n")
     return run
 

@@ -12,6 +12,7 @@ from benchmarks.protocol import drift
 from benchmarks.run_record import Step
 
 __all__ = [
+    "LOW_BATTERY",
     "SLOWED",
     "STATUS_NAMES",
     "CoolDown",
@@ -21,6 +22,7 @@ __all__ = [
     "read_thermal",
     "status_name",
     "throttling",
+    "unfairness",
 ]
 
 STATUS_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
@@ -28,6 +30,9 @@ STATUS_NAMES = ("none", "light", "moderate", "severe", "critical", "emergency", 
 
 SLOWED = 15.0
 """Drift of the step times over a run, in percent, from which it counts as throttled whatever the phone says."""
+
+LOW_BATTERY = 15
+"""Charge in percent below which phones save power and slow down."""
 
 _FEWEST_STEPS = 16  # a slope over fewer says nothing
 
@@ -156,4 +161,21 @@ def throttling(states: Sequence[ThermalState], steps: Sequence[Step]) -> list[st
     times = [step.step_ms for step in steps if step.timed]
     if len(times) >= _FEWEST_STEPS and (percent := drift(times)) >= SLOWED:
         reasons.append(f"step times rose by {percent:.0f} % over the run")
+    return reasons
+
+
+def unfairness(before: ThermalState, rest: Rest | None = None) -> list[str]:
+    """Why a phone cannot be measured fairly now, one reason each; empty if it can.
+
+    Args:
+        before: Before the run.
+        rest: How its cool-down ended, if there was one.
+    """
+    reasons = []
+    if before.battery_percent is not None and before.battery_percent < LOW_BATTERY:
+        reasons.append(f"its battery is at {before.battery_percent} %, and below {LOW_BATTERY} % phones slow down")
+    if rest is None and before.status:
+        reasons.append(f"its thermal status is {before.name}")
+    if rest is not None and not rest.reached:
+        reasons.append(f"it had not cooled down after {rest.seconds:.0f} s")
     return reasons

@@ -62,9 +62,11 @@ def markdown(content: Content) -> str:
         ]
         for target, long in content["long"].items()
     ]
+    height, width = _CLIP.size
     costs = [f"{SWEEPS[name].unit}, ms" for name in sweeps]
     table = markdown_table((f"{content['frames']:,} frames", "memory", "time", *costs), rows)
     text = (
+        f"The {content['frames']:,} frames are of {height}x{width}, with {_CLIP.objects} objects. "
         "Memory: resident at the end over that after the first hundred frames. Time: a step's at the end over that at "
         "the start, both relative to a young process beside it. Then what one more costs, at 480x864 and "
         f"{content['threads']} threads: the slope over 1 to 8 objects, 240p to 720p, 2 to 8 memory frames (of "

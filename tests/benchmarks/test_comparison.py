@@ -49,6 +49,17 @@ def test_the_reference_itself_is_compared_in_milliseconds(make_result: MakeResul
     assert (found.measure, found.verdict) == ("ms", "20 % slower")
 
 
+def test_ratios_to_anything_but_eager_are_no_measure(make_result: MakeResult) -> None:
+    def side(ms: float) -> list[Result]:
+        rows = (make_result("litert", [ms] * 200, [1.0] * 170), make_result("onnx", [50.0] * 200, [50 / ms] * 170))
+        base = {"interleaved_with": ["litert-fp32", "onnx-fp32"]}
+        return [replace(one, protocol=one.protocol | base) for one in rows]
+
+    litert, onnx = compare_results(side(40.0), side(60.0))
+    assert (litert.measure, litert.verdict) == ("ms", "50 % slower")  # its own ratio is 1 on both sides
+    assert (onnx.measure, onnx.verdict) == ("ms", "no difference beyond the noise")
+
+
 def test_other_masks_are_part_of_the_verdict(make_result: MakeResult) -> None:
     before, after = litert(make_result, 0.4), litert(make_result, 0.4)
     assert after.quality is not None
@@ -60,6 +71,7 @@ def test_rows_of_another_clip_or_number_of_threads_are_not_compared(make_result:
     one = make_result()
     assert compare_results([one], [replace(one, threads=4)]) == []
     assert compare_results([one], [replace(one, clip=replace(one.clip, height=720))]) == []
+    assert compare_results([one], [replace(one, clip=replace(one.clip, memory_every=1))]) == []
 
 
 def test_rows_of_several_phones_are_compared_phone_by_phone(make_result: MakeResult) -> None:
@@ -98,3 +110,19 @@ def test_the_command_prints_a_verdict(
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "c")]) == 2
     assert "nothing in common" in capsys.readouterr().err
     assert main(["compare", str(tmp_path / "a")]) == 2
+
+
+def test_each_side_of_the_command_takes_repeated_runs(
+    make_result: MakeResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, ratio in (("a1", 0.40), ("a2", 0.40), ("b1", 0.41), ("b2", 0.41), ("with,comma", 0.41)):
+        write_results(tmp_path / name / RESULTS, [litert(make_result, ratio, noise=0.005)])
+
+    def verdict(*sides: str) -> str:
+        assert main(["compare", *(",".join(f"{tmp_path}/{name}" for name in side.split()) for side in sides)]) == 0
+        return capsys.readouterr().out
+
+    assert "slower" in verdict("a1 a2", "b1 b2")
+    assert "no difference" in verdict("a1 a2", "b1")  # of B, the spread between runs is not known
+    assert "no difference" in verdict("a1", "with,comma")
+    assert main(["compare", str(tmp_path / "a1"), ","]) == 2

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from benchmarks.agreement import Agreement
 from benchmarks.clips import Clip, synthetic_clip, user_clip
 from benchmarks.demo import DemoNetworks, main, run_demo
-from benchmarks.demo_report import ContactSheet, DemoReport, EngineResult, report_table
+from benchmarks.demo_report import CAPTION, ContactSheet, DemoReport, EngineResult, report_table
 from mobilevos.contract import COMPONENTS
 from mobilevos.data.masks import write_mask
 from mobilevos.data.video import VideoReader
@@ -146,3 +146,4 @@ def test_the_table_shows_what_there_is() -> None:
     assert rows["step, ms"] == ["200.0", "80.0"]
     assert rows["IoU, worst frame"] == ["-", "0.9876 (frame 5)"]
     assert rows["model, MB"] == ["3.82", "7.43"]
+    assert "of eager its checkpoint, float16 as shipped" in CAPTION

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.jobs import Job
 from benchmarks.results import Result, read_results
+from benchmarks.session import Plan
 
 SMALL = ["--size", "64x96", "--frames", "8", "--steps", "12", "--seconds", "0", "--threads", "1"]
 
@@ -84,6 +86,31 @@ def test_a_row_that_failed_is_exit_code_1_after_all_was_written(
 def test_the_help_of_a_run_names_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--help"]) == 0
     assert "Exits with 1 if a row failed" in " ".join(capsys.readouterr().out.split())
+
+
+def test_that_the_reference_is_measured_as_well_is_said(
+    make_result: Callable[..., Result],
+    random_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        "benchmarks.session.prepare",
+        lambda target, precision, workload, *rest, **options: Job(
+            target, precision, workload, random_checkpoint, None, 1
+        ),
+    )
+    measured: list[Job] = []
+
+    def measure(plan: Plan, jobs: list[Job], *rest: object) -> list[Result]:
+        measured.extend(jobs)
+        return [make_result()]
+
+    monkeypatch.setattr("benchmarks.run_command.measure", measure)
+    assert main(["--targets", "litert", *SMALL, "--output", str(tmp_path)]) == 0
+    assert "eager fp32 is measured as well" in capsys.readouterr().out
+    assert [one.name for one in measured] == ["eager-fp32", "litert-fp32"]
 
 
 def test_without_adb_a_phone_is_one_line(

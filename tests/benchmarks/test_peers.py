@@ -31,12 +31,12 @@ def test_no_number_is_cut_off_in_80_columns(
     assert main(["peers"]) == 0
     shown = capsys.readouterr().out.split()
     for peer in read_peers():
-        assert set(peer.cells()[3:]) <= set(shown)
+        assert set(peer.cells(1)[3:]) <= set(shown)
 
 
 def test_what_is_not_stated_is_a_dash() -> None:
     (osvos,) = [peer for peer in read_peers() if peer.name == "OSVOS"]
-    assert osvos.cells() == ("OSVOS", "9 s a frame", "not named", "-", "80.2", "60.25")
+    assert osvos.cells(9) == ("OSVOS [9]", "9 s a frame", "not named", "-", "80.2", "60.25")
 
 
 def test_the_table_says_that_nothing_in_it_was_measured_here(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,3 +51,18 @@ def test_the_markdown_has_a_row_for_each(capsys: pytest.CaptureFixture[str]) -> 
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(read_peers())
     assert "~85.6" in rows[2]
+
+
+@pytest.mark.parametrize("options", [[], ["--markdown"]])
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_the_source_of_a_row_is_found_by_its_number(
+    options: list[str], columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["peers", *options]) == 0
+    table, _, below = capsys.readouterr().out.partition("As their authors state them")
+    found = re.findall(r"^(?:\[(\d+)\]|(\d+)\.) (.+?)(?=^\[|^\d+\. |\Z)", below, re.MULTILINE | re.DOTALL)
+    sources = {bracketed or listed: " ".join(text.split()) for bracketed, listed, text in found}
+    peers = [f"{one.source} ({one.pointer})" for one in read_peers()]
+    assert [sources[number] for number in re.findall(r"\[(\d+)\]", table)] == peers
+    assert "as stated by their authors" in table

@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from benchmarks.distribution_table import DISTRIBUTION_HEADERS, distribution_rows
 from benchmarks.page import result_page
 from benchmarks.plots import running_median
 from benchmarks.result_tables import RESULT_TABLES, print_results, remarks, result_markdown
@@ -86,7 +87,7 @@ def test_the_tables_fit_a_terminal_of_80_columns(results: list[Result]) -> None:
 
 def test_the_page_holds_everything_and_fetches_nothing(results: list[Result]) -> None:
     page = Page(result_page(results))
-    assert page.tags.count("table") == len(RESULT_TABLES)
+    assert page.tags.count("table") == len(RESULT_TABLES) + 1
     assert page.tags.count("img") == 4
     assert page.sources
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
@@ -133,3 +134,47 @@ def test_a_run_that_throttled_is_flagged(make_result: MakeResult) -> None:
     assert f"{hot.name}, throttled: the phone says: severe" in remarks([hot])
     assert "throttled" not in result_markdown([result])
     assert "throttled: the phone says: severe" in result_markdown([hot])
+
+
+def test_a_run_that_was_not_fair_is_flagged(make_result: MakeResult) -> None:
+    result = make_result()
+    low = replace(result, provenance={**result.provenance, "thermal": {"unfair": ["its battery is at 9 %"]}})
+    assert f"{low.name}, not measured fairly: its battery is at 9 %" in remarks([low])
+
+
+def test_the_work_of_a_frame_is_shown(results: list[Result]) -> None:
+    lines = [line for line in result_markdown(results).splitlines() if line.startswith("|")]
+    (header,) = [line for line in lines if "GMACs" in line]
+    place = header.split("|").index(" GMACs ")
+    rows = lines[lines.index(header) + 2 :][:2]
+    assert [row.split("|")[place].strip() for row in rows] == ["3.40", "3.40"]  # 3 of the step, a fifth of 2
+    assert "GMACs" in Page(result_page(results)).text
+
+
+def test_the_page_has_every_statistic_of_every_component_and_step(make_result: MakeResult) -> None:
+    result = make_result(step_ms=[50.0] * 10 + [float(k) for k in range(100, 290)])
+    rows = {row[2]: dict(zip(DISTRIBUTION_HEADERS, row, strict=True)) for row in distribution_rows([result])}
+    assert list(rows) == [
+        "whole step",
+        "encode_memory, in the loop",
+        "segment, in the loop",
+        "encode_memory, alone",
+        "segment, alone",
+    ]
+    assert result.timing is not None
+    step = result.timing.step
+    shown = {name: rows["whole step"][name] for name in ("min", "p50", "p90", "p99", "mean", "std")}
+    assert shown == {name: f"{getattr(step, name):.2f}" for name in shown}
+    assert (rows["whole step"]["calls"], rows["whole step"]["GMACs"]) == (f"{step.count}", "3.40")
+    memory = rows["encode_memory, alone"]
+    assert (memory["p50"], memory["std"], memory["GMACs"], memory["GFLOP/s"]) == ("2.00", "0.00", "2.00", "2000")
+    page = Page(result_page([result])).text
+    assert all(cell in page for row in rows.values() for cell in row.values())
+    assert distribution_rows([replace(result, timing=None)]) == []
+
+
+def test_what_limit_and_size_mean_is_said(results: list[Result]) -> None:
+    for text in (result_markdown(results), Page(result_page(results)).text):
+        assert "of this machine's matrix products in float32, also where a row computes in int8" in text
+        assert "of eager: its checkpoint, float16 as shipped" in text
+    assert "Model: the programs that the loop runs" in Page(result_page(results)).text

@@ -84,6 +84,7 @@ def test_a_run_writes_its_record_and_says_where(
     out = capsys.readouterr().out
     assert "Loopback" in out
     assert str(tmp_path / "out") in out
+    assert "Loopback Inc. Loopback, INVALID: " in out
     record = read_run(tmp_path / "out")
     assert (record.frames, record.height, record.width) == (8, 64, 96)  # a size is raised to multiples of 16
     assert device.root.left() == []

@@ -52,7 +52,7 @@ def test_a_phone_that_is_not_there_is_one_line(phone: PhoneShell) -> None:
 
 
 def test_several_are_named_by_their_serials_and_all_are_those_that_can_be_used(
-    phone: PhoneShell, other: LoopbackDevice, adb: Adb
+    phone: PhoneShell, other: LoopbackDevice, adb: Adb, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert list(open_devices("adb:all")) == [f"adb:{phone.serial}"]
     both = [f"adb:{phone.serial}", f"adb:{other.serial}"]
@@ -61,7 +61,9 @@ def test_several_are_named_by_their_serials_and_all_are_those_that_can_be_used(
     adb.call(["disconnect", other.serial], timeout_s=20)
     other.faults.unauthorised = True
     adb.call(["connect", other.serial], timeout_s=20)
+    assert capsys.readouterr().out == ""
     assert list(open_devices("adb:all")) == [f"adb:{phone.serial}"]
+    assert capsys.readouterr().out.startswith(f"left out: phone {other.serial}: unauthorised; unlock the phone")
 
 
 @pytest.mark.executorch

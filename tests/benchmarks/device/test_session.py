@@ -69,6 +69,8 @@ def test_the_masks_are_those_of_pythons_own_loop(
     assert record.bundle_sha256 == sha256_of(small_bundle / "manifest.json")
     assert len(record.timed) >= 24 - 2  # the given frame of a pass does not count
     assert [step.warm_up for step in record.steps[:5]] == [True] * 4 + [False]
+    assert "128 are the least" in run.invalid[0]
+    assert json.loads((run.folder / DEVICE).read_text())["invalid"] == list(run.invalid)
     assert list(dict.fromkeys(stages)) == [
         "asking what it is",
         "pushing",

@@ -1,6 +1,7 @@
 """Heat: waiting for it to go, and noticing what it did to a run."""
 
 import threading
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -9,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.device.phone_shell import PhoneShell
-from benchmarks.device.thermal import CoolDown, ThermalState, cool_down, read_thermal, status_name, throttling
+from benchmarks.device.thermal import (
+    CoolDown,
+    Rest,
+    ThermalState,
+    cool_down,
+    read_thermal,
+    status_name,
+    throttling,
+    unfairness,
+)
 from benchmarks.run_record import Step
 
 COOL = ThermalState(status=0, battery_celsius=30.0, battery_percent=80, powered=False)
@@ -102,3 +112,24 @@ def test_statuses_have_androids_names() -> None:
         "shutdown",
         "shutdown",
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reached", "words"),
+    [
+        ({}, None, []),
+        ({"battery_percent": 15}, None, []),
+        ({"battery_percent": None, "status": None}, None, []),
+        ({"battery_percent": 14}, None, ["battery is at 14 %"]),
+        ({"status": 3}, None, ["thermal status is severe"]),
+        ({}, True, []),
+        ({"battery_percent": 3, "status": 1}, False, ["battery is at 3 %", "not cooled down after 60 s"]),
+    ],
+)
+def test_a_phone_that_cannot_be_measured_fairly_is_known(
+    change: dict[str, int | None], reached: bool | None, words: list[str]
+) -> None:
+    state = replace(COOL, **change)  # type: ignore[arg-type]
+    reasons = unfairness(state, None if reached is None else Rest(60.0, reached, state))
+    assert len(reasons) == len(words)
+    assert all(word in reason for word, reason in zip(words, reasons, strict=True))

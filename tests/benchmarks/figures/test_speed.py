@@ -37,3 +37,9 @@ def test_a_result_that_does_not_count_is_not_shown(make_result: MakeResult) -> N
         row_of(whole(make_result("litert", status="INVALID", reasons=["too short"])), reference)
     with pytest.raises(InputError, match="no times of encode_query, read_memory, decode"):
         row_of(make_result("litert"), reference)
+
+
+def test_the_text_says_what_j_and_f_and_the_sizes_are_of(make_result: MakeResult) -> None:
+    text = " ".join(SPEED.markdown(content_of([whole(make_result())])).split())
+    assert "J&F, here and in the picture, is of the synthetic clip that the engines are timed on" in text
+    assert "of eager its float16 checkpoint" in text
