@@ -116,8 +116,8 @@ def _find(
             )
         return _keeping(stored, float_layers)
     frames = open_calibration_set(options.calibration, options.calibration_frames)
-    if frames.warning is not None:
-        console.print(f"warning: {frames.warning}", soft_wrap=True, markup=False, highlight=False)
+    for warning in frames.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, markup=False, highlight=False)
     specification = Specification(parse_observer(options.observer), float_layers)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
