@@ -43,7 +43,7 @@ def quantization_section(reference: Reference) -> dict[str, Any]:
     """
     kept = {"sqnr_db": {name: value if isfinite(value) else None for name, value in reference.int8_sqnr_db.items()}}
     if isinstance(reference, WeightOnlyReference):
-        nothing = {"activations": None, "observer": None, "float_layers": [], "ranges": {}}
+        nothing: dict[str, Any] = {"activations": None, "observer": None, "float_layers": [], "ranges": {}}
         float_parts, source = [_FLOAT_ACTIVATIONS], "none: no activation is rounded"
         return {"weights": asdict(WEIGHTS), **nothing, "float_parts": float_parts, "source": source, **kept}
     stored = reference.quantization
