@@ -27,7 +27,7 @@ from mobilevos.errors import InputError
 from mobilevos.files import atomic_file, atomic_write_text
 from mobilevos.weights import default_checkpoint, default_int8_checkpoint
 
-__all__ = ["main", "sqnr_table", "table_rows"]
+__all__ = ["main", "rung_names", "sqnr_table", "table_rows"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -130,14 +130,36 @@ def _entrants(
         Entrant("post-training", "post-training", TrackingSetup(INT8_REFERENCE, calibrated, threads=threads)),
         Entrant("fake-quantized", "reference", TrackingSetup(INT8_REFERENCE, trained, threads=threads)),
     ]
-    for folder in bundles:
-        bundle = Bundle.open(folder)
+    opened = [Bundle.open(folder) for folder in bundles]
+    for bundle in opened:
         if bundle.precision != "int8":
-            raise InputError(f"{folder} is no bundle in int8", found=bundle.precision)
-        entrants.append(Entrant(bundle.target, "runtime", TrackingSetup(bundle=folder, threads=threads)))
-    if len({one.name for one in entrants}) < len(entrants):
-        raise InputError("two bundles of one target", remedy="give one of each")
+            raise InputError(f"{bundle.folder} is no bundle in int8", found=bundle.precision)
+    names = rung_names([(one.target, one.folder) for one in opened])
+    for folder, name in zip(bundles, names, strict=True):
+        entrants.append(Entrant(name, "runtime", TrackingSetup(bundle=folder, threads=threads)))
     return entrants
+
+
+def rung_names(bundles: list[tuple[str, Path]]) -> list[str]:
+    """A name for each bundle's rung and for its folder: the target, and of several of one target the bundle's folder.
+
+    Args:
+        bundles: Target and folder of each.
+
+    Raises:
+        InputError: A bundle is given twice.
+    """
+    paths = [(target, *folder.resolve().parts[::-1]) for target, folder in bundles]  # from the end
+    if len(set(paths)) < len(paths):
+        raise InputError("a bundle is given twice", remedy="give each bundle once")
+    return [_rung_name(path, [other for other in paths if other is not path]) for path in paths]
+
+
+def _rung_name(path: tuple[str, ...], others: list[tuple[str, ...]]) -> str:
+    """As much of the path, from its end, as no other has."""
+    depth = next(n for n in range(1, len(path) + 1) if all(other[:n] != path[:n] for other in others))
+    target, *folders = path[:depth]
+    return f"{target} {'-'.join(reversed(folders)).removeprefix('/-')}" if folders else target
 
 
 def _write(rungs: list[Rung], held: list[Gate], title: str, output: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from export.options import CommonOptions, precision_option, take, with_options
 from export.pipeline import export_bundle, stages
-from export.quantization.section import INT8
+from export.quantization.section import INT8, arithmetic_of
 from export.quantization.sources import check_quantization_options, find_quantization
 from export.reference import Reference
 from export.report import ExportReport, report_table
@@ -48,24 +48,26 @@ class Student:
     provenance: dict[str, Any]
 
     @classmethod
-    def load(cls, options: CommonOptions, console: Console) -> Student:
+    def load(cls, options: CommonOptions, console: Console, own: Any = None) -> Student:
         """Reads what the options name, and for int8 calibrates where that is asked for.
 
         Args:
             options: The common ones.
             console: Shows the progress.
+            own: The target's own; None for their defaults.
 
         Raises:
             InputError: The size is none, the checkpoint cannot be used or holds another network, or int8 has no
                 ranges to use.
         """
         height, width = parse_size(options.size)
-        check_quantization_options(options)
+        arithmetic = arithmetic_of(options.precision, {} if own is None else asdict(own))
+        check_quantization_options(options, arithmetic)
         source = options.checkpoint or _shipped(options)
         network = load_network(source, expected_variant=options.model)
         dimensions = network.dimensions(height, width, options.memory_frames, options.objects)
         quantization = None
-        if options.precision == INT8:
+        if arithmetic == INT8:
             quantization = find_quantization(options, source, network, dimensions, console)
         reference = Reference(network, dimensions, quantization)
         return cls(reference, source, sha256_of(source), read_metadata(source)["provenance"])
@@ -134,7 +136,7 @@ def add_command(app: typer.Typer, target: Target) -> None:
                 f"{target.title} is not exported in {options.precision[:20]!r}",
                 remedy=f"pass --precision {' or '.join(target.precisions)}",
             )
-        report = export_student(target, Student.load(options, console), options, own, output, console)
+        report = export_student(target, Student.load(options, console, own), options, own, output, console)
         if options.json is not None:
             write_json(options.json, report.to_json())
         if options.strict and not report.all_delegated:

@@ -16,7 +16,7 @@ __all__ = ["build_int8"]
 
 
 def build_int8(
-    request: BuildRequest[Options], quantized: QuantizedNetwork, folder: Path, advance: Advance
+    request: BuildRequest[Options], quantized: QuantizedNetwork | None, folder: Path, advance: Advance
 ) -> dict[str, ComponentArtefact]:
     """Writes the packages as the request's options say; see `export.targets.TargetModule.build`.
 
@@ -26,7 +26,7 @@ def build_int8(
 
     Args:
         request: What to build.
-        quantized: For the request's dimensions.
+        quantized: For the request's dimensions; `weights_only` does without.
         folder: The bundle to be.
         advance: Called once for each component and once more.
 
@@ -36,13 +36,16 @@ def build_int8(
     if request.options.weights_only:
         artefacts = write_packages(request, request.components, folder, advance, _quantize_weights)
         return _described(artefacts, "float32")
+    assert quantized is not None
     return _described(write_packages(request, quantized.programs, folder, advance), "int8, per tensor")
 
 
 def _quantize_weights(model: Any) -> Any:
-    """Stores every kernel in 8 bits, with a scale for each output channel; biases stay as they are."""
+    """Stores every kernel in 8 bits, small ones too, with a scale for each output channel; biases stay as they are."""
     optimise = import_coremltools().optimize.coreml
-    config = optimise.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8", granularity="per_channel")
+    config = optimise.OpLinearQuantizerConfig(
+        mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=0
+    )
     return optimise.linear_quantize_weights(model, optimise.OptimizationConfig(op_type_configs={"conv": config}))
 
 

@@ -13,9 +13,9 @@ import torch
 from export.bundle import BundleFacts, make_manifest, write_manifest
 from export.closed_loop import CURVE, check_closed_loop, tolerances, write_curve
 from export.measurement import measure
-from export.quantization.section import INT8, quantization_section
+from export.quantization.section import INT8, INT8_WEIGHTS, arithmetic_of, quantization_section
 from export.quantization.unquantized import refuse_unquantized
-from export.reference import Reference
+from export.reference import Reference, WeightOnlyReference
 from export.report import ComponentReport, ExportReport
 from export.targets import Advance, BuildRequest, ComponentArtefact, Target
 from mobilevos.bundle import Bundle
@@ -69,7 +69,7 @@ def export_bundle(
         checkpoint_sha256: Of the network's checkpoint.
         provenance: Of the network's checkpoint.
         overwrite: Whether an existing `output` may be replaced.
-        quantization: The network's ranges, for `int8`.
+        quantization: The network's ranges, for `int8`, unless the options leave activations in float.
         reference: The same network at the same dimensions, where several exports share its runs; `quantization` is
             its own then.
         gated: Whether numbers that are off are an error. A bundle that was written without is for looking at its fault.
@@ -83,13 +83,15 @@ def export_bundle(
     target.require_toolkit()
     _check(target, network, dimensions, precision)
     reference = Reference(network, dimensions, quantization) if reference is None else reference
-    _check_ranges(precision, reference)
-    module = target.load()
-    options = module.Options() if options is None else options
+    options = target.load().Options() if options is None else options
+    if arithmetic_of(precision, asdict(options)) == INT8_WEIGHTS:
+        reference = WeightOnlyReference(reference.network, dimensions)
+    else:
+        _check_ranges(precision, reference)
     with atomic_folder(output, overwrite=overwrite) as folder, torch.no_grad():
         advance("recording activations")
         # The engine lays the weights of the network out channels-last, which some toolkits do not take.
-        components = build_components(fold_batch_norm(network).to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
+        components = build_components(fold_batch_norm(reference.network).to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
         request = BuildRequest(components, dimensions, precision, reference.activations, options)
         artefacts = _build(target, request, reference, folder, advance)
         facts = BundleFacts(
@@ -131,7 +133,8 @@ def _build(
 ) -> dict[str, ComponentArtefact]:
     if request.precision == INT8:
         advance("quantizing")
-        return target.load_int8().build_int8(request, reference.quantized, folder, advance)
+        quantized = None if isinstance(reference, WeightOnlyReference) else reference.quantized
+        return target.load_int8().build_int8(request, quantized, folder, advance)
     return target.load().build(request, folder, advance)
 
 
@@ -149,12 +152,12 @@ def _prove(
     advance("comparing with the reference")
     if facts.precision == INT8 and gated:
         refuse_unquantized(bundle, reference)
-    engine = engine_class(target.engine)(bundle)
+    engine, arithmetic = engine_class(target.engine)(bundle), arithmetic_of(facts.precision, facts.options)
     reports = measure(
-        reference.eager, engine, reference.activations, facts.components, facts.precision, facts.target, gated=gated
+        reference.eager, engine, reference.activations, facts.components, arithmetic, facts.target, gated=gated
     )
     advance("tracking the golden clip")
-    loop = closed_loop(reference.golden, engine, tolerances(facts.precision, facts.target))
+    loop = closed_loop(reference.golden, engine, tolerances(arithmetic, facts.target))
     if gated:
         check_closed_loop(loop, facts.precision)
     write_golden(folder, reference.golden)

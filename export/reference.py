@@ -12,12 +12,14 @@ from mobilevos.engines import INT8_REFERENCE
 from mobilevos.engines.eager import EagerEngine
 from mobilevos.engines.engine import Engine
 from mobilevos.golden import GoldenTrace, record, synthetic_clip
+from mobilevos.model.components import build_components
+from mobilevos.model.int8_weights import with_int8_kernels
 from mobilevos.model.network import MemoryNetwork
 from mobilevos.quantization.component_engine import ComponentEngine
 from mobilevos.quantization.program import QuantizedNetwork, quantize
 from mobilevos.quantization.stored import StoredQuantization
 
-__all__ = ["Reference"]
+__all__ = ["Reference", "WeightOnlyReference"]
 
 
 class Reference:
@@ -76,4 +78,24 @@ class Reference:
     def int8_sqnr_db(self) -> dict[str, float]:
         """What int8 leaves of each component's worst output, called once with what the network in float is given."""
         found = component_differences(self.quantized.programs, record_activations(self.eager, self.dimensions))
+        return {name: difference.sqnr_db for name, difference in found.items()}
+
+
+class WeightOnlyReference(Reference):
+    """Of a bundle whose kernels alone are in 8 bits: the network with those kernels, in float.
+
+    Args:
+        network: A student in float.
+        dimensions: Of the bundle.
+    """
+
+    def __init__(self, network: MemoryNetwork, dimensions: Dimensions) -> None:
+        super().__init__(with_int8_kernels(network), dimensions)
+        self._in_float = network
+
+    @cached_property
+    def int8_sqnr_db(self) -> dict[str, float]:
+        """See `Reference`: what 8 bits leave of the kernels."""
+        expected = record_activations(EagerEngine(self._in_float), self.dimensions)
+        found = component_differences(build_components(self.network), expected)
         return {name: difference.sqnr_db for name, difference in found.items()}

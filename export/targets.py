@@ -133,13 +133,13 @@ class Int8Module(Protocol):
     """What `export.int8_<name>` holds, for a target that offers int8."""
 
     def build_int8(
-        self, request: BuildRequest[Any], quantized: QuantizedNetwork, folder: Path, advance: Advance
+        self, request: BuildRequest[Any], quantized: QuantizedNetwork | None, folder: Path, advance: Advance
     ) -> dict[str, ComponentArtefact]:
         """As `TargetModule.build`, of a network whose ranges are known.
 
         Args:
             request: What to build; its components are in float.
-            quantized: For the request's dimensions.
+            quantized: For the request's dimensions; None where the options leave activations in float.
             folder: An empty folder, the bundle to be.
             advance: To be called `Target.stages` times.
 

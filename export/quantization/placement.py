@@ -46,7 +46,7 @@ class LayerPlacement:
     @property
     def runs_in(self) -> str:
         """What it is computed in; if components differ, all of it."""
-        each = (NOT_FOUND if one is None else one.arithmetic.value for one in self.found.values())
+        each = (NOT_FOUND if one is None else _text(one) for one in self.found.values())
         return ", ".join(dict.fromkeys(each))
 
     @property
@@ -79,6 +79,12 @@ class LayerPlacement:
             "sqnr_db": self.sqnr_db if self.sqnr_db is not None and isfinite(self.sqnr_db) else None,
             "failed": self.failed,
         }
+
+
+def _text(found: FoundConvolution) -> str:
+    """Of a kernel that is stored in 8 bits and computed in float: both."""
+    alone = found.weights == "int8" and not found.arithmetic.quantized
+    return f"w8 {found.arithmetic.value}" if alone else found.arithmetic.value
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,8 @@ class PlacementReport:
 
     Attributes:
         bundles: At least one, of one network.
-        reference: Each layer's signal to noise ratio in the int8 reference, decibels; empty if no bundle is in int8.
+        reference: Each layer's signal to noise ratio in the int8 reference, decibels; empty if no bundle has
+            activations in int8.
         differences: Where bundles do not compute alike.
     """
 

@@ -14,6 +14,7 @@ __all__ = ["CAPTION", "difference_table", "layer_texts", "placement_table", "sqn
 
 CAPTION = (
     "int8: integer kernels; int8 pair: between a dequantize and a quantize, the runtime decides on the device; "
+    "w8: kernels in 8 bits, computed in float; "
     "dB: what a layer hands on beside PyTorch in float32, with all before it in its component computed as it is there"
 )
 """What the columns mean."""

@@ -114,6 +114,9 @@ class _Subject:
 
 
 def _specification(section: Mapping[str, Any]) -> Specification:
+    """What the section of a bundle says; that of kernels alone, without an observer, keeps none of them in float."""
+    if section["activations"] is None:
+        return Specification()
     return Specification(Observer(section["observer"]), tuple(section["float_layers"]))
 
 
@@ -177,9 +180,10 @@ def _measure(subject: _Subject, opened: Sequence[_Opened], advance: Advance) -> 
     """Measures all layers in all bundles, component by component, so that one component's activations are held at once.
 
     Returns:
-        The int8 reference's signal to noise ratios, by layer, for the first bundle in int8.
+        The int8 reference's signal to noise ratios, by layer, for the first bundle with activations in int8.
     """
-    section = next((one.section for one in opened if one.section is not None), None)
+    sections = (one.section for one in opened if one.section is not None)
+    section = next((one for one in sections if one["activations"] is not None), None)
     reference: dict[str, float] = {}
     for component in _MEASURED:
         advance(f"computing {component} in float")

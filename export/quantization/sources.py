@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from export.options import CommonOptions
 from export.quantization.measuring import measure_on
-from export.quantization.section import INT8
+from export.quantization.section import INT8, INT8_WEIGHTS
 from export.quantization.worst_layers import read_worst, worst_of
 from mobilevos.commands.observer_option import parse_observer
 from mobilevos.contract import Dimensions
@@ -26,8 +26,12 @@ from mobilevos.quantization.stored import StoredQuantization, load_stored
 __all__ = ["check_quantization_options", "find_quantization"]
 
 
-def check_quantization_options(options: CommonOptions) -> None:
-    """Refuses options that are about int8 where nothing is quantized.
+def check_quantization_options(options: CommonOptions, arithmetic: str) -> None:
+    """Refuses options that are about int8 where nothing is quantized, or kernels alone.
+
+    Args:
+        options: The common ones.
+        arithmetic: That they and the target's own come to; see `arithmetic_of`.
 
     Raises:
         InputError: They come with another precision, or one of them without what it needs.
@@ -41,6 +45,8 @@ def check_quantization_options(options: CommonOptions) -> None:
     for name, value in given.items():
         if value and options.precision != INT8:
             raise InputError(f"{name} with --precision {options.precision[:20]}", remedy=f"pass --precision {INT8}")
+        if value and arithmetic == INT8_WEIGHTS:
+            raise InputError(f"{name} with --weights-only", expected="every kernel in 8 bits, and no ranges to find")
     defaults = CommonOptions()
     for name, changed in {
         "--calibration-frames": options.calibration_frames != defaults.calibration_frames,
@@ -116,8 +122,8 @@ def _find(
             )
         return _keeping(stored, float_layers)
     frames = open_calibration_set(options.calibration, options.calibration_frames)
-    if frames.warning is not None:
-        console.print(f"warning: {frames.warning}", soft_wrap=True, markup=False, highlight=False)
+    for warning in frames.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, markup=False, highlight=False)
     specification = Specification(parse_observer(options.observer), float_layers)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

@@ -10,10 +10,11 @@ from export.quantization.artefacts.reading import READABLE, open_graph
 from export.quantization.layers import find_layers, layers_in_order
 from export.quantization.placement import LayerPlacement
 from export.quantization.section import meant_of
-from export.reference import Reference
+from export.reference import Reference, WeightOnlyReference
 from mobilevos.bundle import Bundle
 from mobilevos.errors import InputError
-from mobilevos.quantization.program import ObservedComponent
+from mobilevos.quantization.program import ObservedComponent, observe
+from mobilevos.quantization.specification import Specification
 
 __all__ = ["refuse_unquantized"]
 
@@ -32,18 +33,17 @@ def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
     """
     if bundle.target not in READABLE:
         return
-    quantized = reference.quantized
+    specification, components = _components(reference)
 
     def program(component: str) -> tuple[fx.GraphModule, Mapping[str, str]]:
-        return quantized.programs[component], quantized.sites[component]
+        return components[component].graph, components[component].sites
 
-    components = {name: ObservedComponent(one, {}, quantized.sites[name]) for name, one in quantized.programs.items()}
     graph, meant = open_graph(bundle, program), meant_of(bundle)
     wrong = []
     for component, layers in layers_in_order(reference.network, components).items():
         found = find_layers(layers, graph.convolutions(component)) if layers else {}
         for layer in layers:
-            kept = quantized.specification.float_part(layer.name, "conv2d") is not None
+            kept = specification.float_part(layer.name, "conv2d") is not None
             placed = LayerPlacement("" if kept else meant, {component: found.get(layer.name)})
             if placed.failed:
                 wrong.append(f"{layer.name} of {component} ({placed.runs_in})")
@@ -55,3 +55,13 @@ def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
             found=f"{', '.join(wrong[:_SHOWN])}{more}",
             remedy="pass --keep-float with the layers, if they may stay in float",
         )
+
+
+def _components(reference: Reference) -> tuple[Specification, dict[str, ObservedComponent]]:
+    """What is to be quantized, and the graphs that say which layers there are."""
+    if isinstance(reference, WeightOnlyReference):  # every kernel
+        specification = Specification()
+        return specification, observe(reference.network, reference.dimensions, specification)
+    quantized = reference.quantized
+    graphs = {name: ObservedComponent(one, {}, quantized.sites[name]) for name, one in quantized.programs.items()}
+    return quantized.specification, graphs

@@ -49,8 +49,8 @@ def calibrate(
 
     specification = Specification(parse_observer(observer))
     calibration = open_calibration_set(frames, count)
-    if calibration.warning:
-        print_line(f"warning: {calibration.warning}")
+    for warning in calibration.warnings:
+        print_line(f"warning: {warning}")
     network = load_network(source)
     dimensions = network.dimensions(*parse_size(size), memory_frames=2, objects=1)
     with frame_progress("calibrating", calibration.frames) as advance:

@@ -13,7 +13,7 @@ from mobilevos.errors import InputError
 from mobilevos.model.folding import fold_batch_norm, folding_pairs
 from mobilevos.model.network import MemoryNetwork
 
-__all__ = ["int8_kernel", "int8_weights", "kernel_scale", "state_from_int8_weights"]
+__all__ = ["int8_kernel", "int8_weights", "kernel_scale", "state_from_int8_weights", "with_int8_kernels"]
 
 LARGEST = 127
 """Of a kernel's integers. -128 is left out, as XNNPACK and TFLite want it."""
@@ -41,6 +41,22 @@ def int8_weights(network: MemoryNetwork) -> dict[str, Tensor]:
             weights[f"{path}.scale"] = scale
             weights[f"{path}.bias"] = torch.zeros_like(scale) if module.bias is None else module.bias
     return weights
+
+
+@torch.no_grad()
+def with_int8_kernels(network: MemoryNetwork) -> MemoryNetwork:
+    """A copy without batch norm whose kernels are what 8 bits hold of them; it computes in float.
+
+    Args:
+        network: Left as it is.
+    """
+    rounded = fold_batch_norm(network)
+    for module in rounded.modules():
+        if isinstance(module, nn.Conv2d):
+            scale = kernel_scale(module.weight)
+            real = int8_kernel(module.weight, scale).float() * scale.view(-1, 1, 1, 1)
+            module.weight.copy_(real)
+    return rounded
 
 
 def state_from_int8_weights(network: MemoryNetwork, weights: dict[str, Tensor]) -> dict[str, Tensor]:

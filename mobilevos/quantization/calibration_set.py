@@ -55,6 +55,7 @@ class CalibrationSet:
     Attributes:
         source: Where they come from, for messages and the manifest.
         clips: At least one.
+        split: Of a DAVIS data set, `train` or `val`; empty for any other.
 
     Raises:
         InputError: Every frame is of one colour, which says nothing of what the network computes on others.
@@ -62,6 +63,7 @@ class CalibrationSet:
 
     source: str
     clips: tuple[CalibrationClip, ...]
+    split: str = ""
 
     def __post_init__(self) -> None:
         frames = (frame for clip in self.clips for frame in clip)
@@ -78,14 +80,22 @@ class CalibrationSet:
     @property
     def description(self) -> str:
         """For the manifest, which names no folder of the machine."""
-        return f"{self.frames} frames of {Path(self.source).name}"
+        split = f", split {self.split}" if self.split else ""
+        return f"{self.frames} frames of {Path(self.source).name}{split}"
 
     @property
-    def warning(self) -> str | None:
-        """What is to be said to the user, if they are few."""
-        if self.frames >= ENOUGH_FRAMES:
-            return None
-        return f"only {self.frames} frames to calibrate on in {self.source}: ranges are better from {ENOUGH_FRAMES} on"
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said to the user: that they are few, or of the split that networks are scored on."""
+        said = []
+        if self.frames < ENOUGH_FRAMES:
+            said.append(
+                f"only {self.frames} frames to calibrate on in {self.source}: ranges are better from {ENOUGH_FRAMES} on"
+            )
+        if self.split == "val":
+            said.append(
+                f"no training sequence in {self.source}: calibrating on split val, on which scores are then too good"
+            )
+        return tuple(said)
 
 
 def open_calibration_set(folder: Path | str, frames: int = 64) -> CalibrationSet:
@@ -107,7 +117,8 @@ def open_calibration_set(folder: Path | str, frames: int = 64) -> CalibrationSet
         sequences = _davis_sequences(folder)
         share = max(_LEAST_PER_CLIP, ceil(frames / len(sequences.names)))
         opened = (sequences.sequence(name) for name in sequences.names)
-        return CalibrationSet(str(folder), tuple(_clip(one.frames, one.prompt(0), share) for one in opened))
+        clips = tuple(_clip(one.frames, one.prompt(0), share) for one in opened)
+        return CalibrationSet(str(folder), clips, sequences.split)
     images = ImageFolder(folder)
     return CalibrationSet(str(folder), (_clip(images, None, frames),))
 

@@ -72,6 +72,8 @@ def calibrate_run(network: MemoryNetwork, fake: FakeQuantization, config: RunCon
     frames = open_calibration_set(_calibration_folder(quantization, config), quantization.frames)
     dimensions = network.dimensions(*quantization.size, memory_frames=2, objects=1)
     with Progress(transient=True) as progress:
+        for warning in frames.warnings:
+            progress.console.print(f"warning: {warning}", soft_wrap=True, markup=False, highlight=False)
         task = progress.add_task("calibrating", total=frames.frames)
         show = partial(progress.update, task)
         ranges = calibrate(network, dimensions, fake.specification, frames, lambda frame: show(completed=frame))

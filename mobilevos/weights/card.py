@@ -47,7 +47,8 @@ def render_card(template: str, evidence: dict[str, dict[str, Any]], checkpoint: 
 
     Args:
         template: Text with the fields `{facts}`, `{scores}`, `{others}`, `{ablation}`, `{verdict}`, `{robustness}`,
-            `{int8_facts}`, `{int8_ladder}`, `{int8_sqnr}`, `{int8_gates}`, `{int8_ablation}` and `{int8_verdict}`.
+            `{int8_facts}`, `{int8_ladder}`, `{int8_sqnr}`, `{int8_gates}`, `{int8_ablation}`, `{int8_verdict}` and
+            `{int8_recipe}`.
         evidence: What `mobilevos evaluate davis --json`, `python -m benchmarks.ablation`,
             `python -m benchmarks.robustness --json` and `python -m benchmarks.int8_ladder` wrote, by the names of
             `EVIDENCE`.
@@ -67,6 +68,7 @@ def render_card(template: str, evidence: dict[str, dict[str, Any]], checkpoint: 
         int8_gates=_gates(evidence["int8_ladder"]["gates"]),
         int8_ablation=_ablation(evidence["int8_ablation"]["results"], "against post-training"),
         int8_verdict=evidence["int8_ablation"]["verdict"],
+        int8_recipe=_recipe(evidence["int8_ablation"]),
     )
 
 
@@ -105,6 +107,19 @@ def _ablation(results: list[dict[str, Any]], against_first: str) -> str:
         mean = fmean(one["j_and_f"])
         rows.append((one["name"], *map(_percent, one["j_and_f"]), _percent(mean), f"{100 * (mean - first):+.1f}"))
     return _table(("losses", *(f"seed {seed}" for seed in seeds), "mean", against_first), rows)
+
+
+def _recipe(ablation: dict[str, Any]) -> str:
+    """Where the shipped recipe, which is the stage as it is, stands among the settings, and what their runs shared."""
+    means = {one["name"]: fmean(one["j_and_f"]) for one in ablation["results"]}
+    shipped = next(name for name, changed in ablation["settings"].items() if changed == ["stage=qat"])
+    best = max(means, key=lambda name: means[name])
+    standing = "the best of these"
+    if best != shipped:
+        standing = f"not the best of these: {_percent(means[shipped])} beside {_percent(means[best])} of `{best}`"
+    overrides = " ".join(ablation.get("overrides", ()))
+    shared = f"All runs shared `{overrides}`." if overrides else "What else their runs shared was not recorded."
+    return f"The shipped student's recipe is `{shipped}`, {standing}. {shared}"
 
 
 def _ladder(rungs: list[dict[str, Any]]) -> str:

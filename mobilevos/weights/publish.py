@@ -21,6 +21,7 @@ No figure of the card is written by hand: what it shows lies beside it as JSON.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -112,7 +113,7 @@ def card(
         given["robustness"] = _of_shipped(robustness)
     for name, study in (("ablation", ablation), ("int8_ablation", int8_ablation)):
         if study is not None:
-            given[name] = {key: json.loads(study.read_text())[key] for key in ("settings", "results", "verdict")}
+            given[name] = _study(study)
     if int8_ladder is not None:
         given["int8_ladder"] = _of_shipped_int8(int8_ladder)
     for name, report in given.items():
@@ -148,6 +149,13 @@ def _of_shipped(file: Path) -> dict[str, Any]:
     report["checkpoint_sha256"] = report.pop("weights")["checkpoint_sha256"]
     report.get("dataset", {}).pop("root", None)
     return report
+
+
+def _study(file: Path) -> dict[str, Any]:
+    """An ablation with what all its runs share, without folders of the machine that made it."""
+    report = json.loads(file.read_text())
+    kept = {key: report[key] for key in ("settings", "results", "verdict")}
+    return {"overrides": [re.sub(r"[^=,\[\]]*/", "", one) for one in report["overrides"]], **kept}
 
 
 def _of_shipped_int8(file: Path) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from benchmarks.accuracy_rungs import Rung, gates
-from benchmarks.int8_ladder import HEADERS, sqnr_table, table_rows
+from benchmarks.int8_ladder import HEADERS, rung_names, sqnr_table, table_rows
+from mobilevos.errors import InputError
 from mobilevos.evaluation.agreement import Agreement
 
 FLOAT = Rung("float32", "float", "", {"dog": 0.9}, 0.9, None, {}, None, {})
@@ -40,3 +44,26 @@ def test_every_component_has_its_ratio_and_float_has_no_line() -> None:
     headers, rows = sqnr_table([FLOAT, QUANTIZED, RUNTIME])
     assert headers == ("rung", "read memory", "segment", "segment stateful")
     assert rows == [("fake-quantized", "equal", "17.1", "-"), ("coreml", "90.0", "17.0", "16.9")]
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        ({"build/int8/coreml": "coreml", "build/int8/onnx": "onnx"}, ["coreml", "onnx"]),
+        (
+            {"int8/coreml": "coreml", "int8/weights": "coreml", "int8/onnx": "onnx"},
+            ["coreml coreml", "coreml weights", "onnx"],
+        ),
+        ({"int8/coreml": "coreml", "kept/coreml": "coreml"}, ["coreml int8-coreml", "coreml kept-coreml"]),
+        ({"/b/coreml": "coreml", "/a/b/coreml": "coreml"}, ["coreml b-coreml", "coreml a-b-coreml"]),
+        ({"coreml": "coreml", "coreml/inner": "coreml"}, ["coreml coreml", "coreml inner"]),
+    ],
+)
+def test_bundles_of_one_target_have_rungs_of_their_own(folders: dict[str, str], names: list[str]) -> None:
+    assert rung_names([(target, Path(folder)) for folder, target in folders.items()]) == names
+    assert not any("/" in name for name in names)
+
+
+def test_a_bundle_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="a bundle is given twice"):
+        rung_names([("coreml", Path("a/b")), ("coreml", Path("a/../a/b"))])

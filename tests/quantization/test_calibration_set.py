@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mobilevos.data.masks import write_mask
 from mobilevos.data.synthetic import SyntheticClip
 from mobilevos.errors import InputError
 from mobilevos.quantization.calibration_set import ENOUGH_FRAMES, open_calibration_set
@@ -24,7 +25,8 @@ def test_a_folder_of_images_is_one_clip_with_an_object_in_the_middle(tmp_path: P
     folder = write_frames(tmp_path / "clip", list(SyntheticClip(0, 20, (32, 48))))
     opened = open_calibration_set(folder, frames=18)
     assert opened.frames == 18
-    assert opened.warning is None
+    assert opened.warnings == ()
+    assert opened.description == "18 frames of clip"
     (clip,) = opened.clips
     assert clip.mask.shape == (32, 48)
     assert clip.mask[16, 24] == 1
@@ -40,9 +42,9 @@ def test_frames_of_a_long_clip_are_spread(tmp_path: Path) -> None:
 
 def test_few_frames_are_taken_with_a_warning_that_has_their_number(tmp_path: Path) -> None:
     opened = open_calibration_set(write_frames(tmp_path / "clip", list(SyntheticClip(0, 5, (32, 48)))))
-    assert opened.warning is not None
-    assert "only 5 frames" in opened.warning
-    assert str(ENOUGH_FRAMES) in opened.warning
+    (warning,) = opened.warnings
+    assert "only 5 frames" in warning
+    assert str(ENOUGH_FRAMES) in warning
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -61,9 +63,30 @@ def test_frames_of_one_colour_are_refused(tmp_path: Path) -> None:
         open_calibration_set(write_frames(tmp_path / "grey", grey))
 
 
+@pytest.mark.parametrize(("splits", "used"), [(("val", "train"), "train"), (("val",), "val")])
+def test_the_split_of_davis_is_said_and_warned_of_where_it_is_for_validation(
+    splits: tuple[str, ...], used: str, tmp_path: Path
+) -> None:
+    lists = tmp_path / "davis" / "ImageSets" / "2017"
+    lists.mkdir(parents=True)
+    for seed, split in enumerate(splits):
+        (lists / f"{split}.txt").write_text(f"{split}-clip\n")
+        clip = SyntheticClip(seed, length=ENOUGH_FRAMES, size=(32, 48))
+        write_frames(tmp_path / "davis" / "JPEGImages" / "480p" / f"{split}-clip", list(clip))
+        masks = tmp_path / "davis" / "Annotations" / "480p" / f"{split}-clip"
+        masks.mkdir(parents=True)
+        for index in range(len(clip)):
+            write_mask(masks / f"{index:05d}.png", clip.mask(index))
+    opened = open_calibration_set(tmp_path / "davis")
+    assert opened.split == used
+    assert opened.description == f"{ENOUGH_FRAMES} frames of davis, split {used}"
+    assert ["calibrating on split val" in text for text in opened.warnings] == [True] * (used == "val")
+
+
 @pytest.mark.data
 def test_of_davis_the_training_sequences_are_taken_with_their_masks(data_root: Path) -> None:
     opened = open_calibration_set(data_root / "davis2016", frames=8)
+    assert opened.split == "train"
     assert len(opened.clips) > 1
     for clip in opened.clips:
         assert len(clip.indices) == 4

@@ -11,7 +11,7 @@ import torch
 from mobilevos.errors import InputError
 from mobilevos.model.checkpoint import load_tensors
 from mobilevos.quantization.stored import load_stored
-from mobilevos.training import compose_config, train
+from mobilevos.training import compose_config, quantized, train
 from mobilevos.training.optimisation import set_learning_rate
 from mobilevos.training.state import initial_state
 
@@ -54,6 +54,15 @@ def qat(tiny_overrides, random_checkpoint, stills, tmp_path):
 def test_what_is_missing_is_named(qat, overrides, said) -> None:
     with pytest.raises(InputError, match=said):
         train(qat("run", *overrides))
+
+
+@pytest.mark.executorch
+def test_few_frames_to_calibrate_on_are_warned_of_with_their_number(qat, monkeypatch, capsys) -> None:
+    config = qat("run", *ALONE)
+    state = initial_state(config, torch.device("cpu"))
+    monkeypatch.setattr(quantized, "calibrate", lambda *arguments: state.fake.ranges.ranges())
+    quantized.calibrate_run(state.network, state.fake, config)
+    assert "warning: only 3 frames to calibrate on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from mobilevos.data import Davis
 from mobilevos.files import sha256_of
 from mobilevos.model import load_network
 from mobilevos.quantization.stored import load_stored
-from mobilevos.weights import default_checkpoint, default_int8_checkpoint
+from mobilevos.weights import default_checkpoint, default_int8_checkpoint, publish
 from mobilevos.weights.card import EVIDENCE, ShippedFile, render_card
 from mobilevos.weights.publish import CARD, FLOAT_FILE, FOLDER, INT8_FILE, read_evidence, shipped_card
 
 MEGABYTE = 1e6
+UNCHANGED = ("scores", "other", "robustness", "ablation", "int8_ladder")
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,43 @@ def test_the_card_shows_what_every_component_keeps_in_int8(evidence: dict) -> No
     assert card.splitlines()[0] == "| rung | read_memory | segment |"
     assert "| executorch | equal | 17.1 |" in card
     assert "float32" not in card
+
+
+def recipe(evidence: dict, ablation: dict) -> str:
+    files = {
+        name: ShippedFile(FOLDER / file, "", {}) for name, file in (("checkpoint", FLOAT_FILE), ("int8", INT8_FILE))
+    }
+    return render_card("{int8_recipe}", evidence | {"int8_ablation": ablation}, **files)
+
+
+def test_the_card_says_where_the_shipped_recipe_stands_in_the_ablation(evidence: dict) -> None:
+    ablation = {
+        "settings": {"alone": ["stage=qat", "losses.logit=0"], "both": ["stage=qat"]},
+        "results": [{"name": "alone", "j_and_f": [0.7, 0.72]}, {"name": "both", "j_and_f": [0.7, 0.69]}],
+        "verdict": "",
+    }
+    said = recipe(evidence, ablation)
+    assert said.startswith(
+        "The shipped student's recipe is `both`, not the best of these: 69.5 beside 71.0 of `alone`."
+    )
+    assert "was not recorded" in said
+    ablation["results"][1]["j_and_f"] = [0.8, 0.8]
+    said = recipe(evidence, ablation | {"overrides": ["training.steps=60"]})
+    assert said == "The shipped student's recipe is `both`, the best of these. All runs shared `training.steps=60`."
+
+
+def test_what_all_runs_of_an_ablation_shared_is_kept_without_folders_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "FOLDER", tmp_path)
+    monkeypatch.setattr(publish, "shipped_card", lambda: "")
+    given = ["init=/home/me/runs/student.safetensors", "data.static=[/data/a,b]", "training.steps=60"]
+    report = {"overrides": given, "settings": {}, "results": [], "verdict": ""}
+    (tmp_path / "ablation.json").write_text(json.dumps(report))
+    publish.card(int8_ablation=tmp_path / "ablation.json", **dict.fromkeys(UNCHANGED))
+    kept = json.loads((tmp_path / "mobilenet_v2.int8_ablation.json").read_text())
+    assert kept["overrides"] == ["init=student.safetensors", "data.static=[a,b]", "training.steps=60"]
+    assert set(kept) == set(report)
 
 
 def test_every_runtime_keeps_its_limits_in_int8(evidence: dict) -> None:
