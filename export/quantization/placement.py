@@ -98,6 +98,7 @@ class BundlePlacement:
         precision: Of the bundle.
         measured_by: What the signal to noise ratios rest on.
         layers: By layer, in the network's order.
+        float_additions: Additions that were meant to be int8 and are not, by site.
     """
 
     name: str
@@ -106,11 +107,12 @@ class BundlePlacement:
     precision: str
     measured_by: str
     layers: Mapping[str, LayerPlacement]
+    float_additions: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Layers that were meant to be int8 and are not."""
-        return tuple(name for name, one in self.layers.items() if one.failed)
+        """Layers and additions that were meant to be int8 and are not."""
+        return (*(name for name, one in self.layers.items() if one.failed), *self.float_additions)
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -156,7 +158,7 @@ class PlacementReport:
 
     @property
     def failed(self) -> bool:
-        """A layer that was meant to be int8 is not."""
+        """A layer or an addition that was meant to be int8 is not."""
         return any(one.failed for one in self.bundles)
 
     def to_json(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import fx
 from export.activations import Activations, record_activations
 from export.half_precision import in_precision
 from export.ladder.matching import nearest_difference
+from export.quantization.additions import float_additions, quantized_additions
 from export.quantization.artefacts.found import ArtefactGraph, FoundConvolution
 from export.quantization.artefacts.reading import open_graph
 from export.quantization.fidelity import layer_differences
@@ -158,9 +159,20 @@ class _Opened:
         bundle = self.bundle
         names = dict.fromkeys(layer.name for name in _MEASURED for layer in self._subject.layers[name])
         layers = {name: LayerPlacement(self._meant(name), self._of(name), self.sqnr_db.get(name)) for name in names}
+        measured_by, additions = self.graph.measured_by, self._float_additions()
         return BundlePlacement(
-            self.name, str(bundle.folder), bundle.target, bundle.precision, self.graph.measured_by, layers
+            self.name, str(bundle.folder), bundle.target, bundle.precision, measured_by, layers, additions
         )
+
+    def _float_additions(self) -> tuple[str, ...]:
+        """By site, of those that were meant to be int8."""
+        if self.section is None or self.section["activations"] is None:
+            return ()
+        quantized, missing = self._subject.quantized(self.section), list[str]()
+        for component in _MEASURED:
+            found = self.graph.additions(component)
+            missing += [] if found is None else float_additions(quantized_additions(quantized, component), found)
+        return tuple(missing)
 
     def _of(self, layer: str) -> dict[str, FoundConvolution | None]:
         """By component that computes the layer, in the contract's order."""

@@ -42,7 +42,7 @@ def report(
         bool, typer.Option("--trust", help="Read bundles that were exported elsewhere, too, in this process.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if a layer that was meant to be int8 is not.")
+        bool, typer.Option("--strict", help="Exit with 1 if a layer or an addition that was meant to be int8 is not.")
     ] = False,
 ) -> None:
     """Show what each layer of the network runs in, in each bundle, and what that costs it.

@@ -1,4 +1,4 @@
-"""The check of a fresh int8 bundle: no layer that was to be int8 is anything else in its artefacts."""
+"""The check of a fresh int8 bundle: no layer or addition that was to be int8 is anything else in its artefacts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import fx
 
+from export.quantization.additions import float_additions, quantized_additions
+from export.quantization.artefacts.found import ArtefactGraph
 from export.quantization.artefacts.reading import READABLE, open_graph
 from export.quantization.layers import find_layers, layers_in_order
 from export.quantization.placement import LayerPlacement
@@ -29,7 +31,7 @@ def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
         reference: That it was made of.
 
     Raises:
-        InputError: A layer is not in int8 that the specification does not keep in float.
+        InputError: A layer or an addition is not in int8 that the specification does not keep in float.
     """
     if bundle.target not in READABLE:
         return
@@ -47,6 +49,7 @@ def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
             placed = LayerPlacement("" if kept else meant, {component: found.get(layer.name)})
             if placed.failed:
                 wrong.append(f"{layer.name} of {component} ({placed.runs_in})")
+        wrong += [f"{site} of {component} (an addition in float)" for site in _additions(component, graph, reference)]
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise InputError(
@@ -55,6 +58,14 @@ def refuse_unquantized(bundle: Bundle, reference: Reference) -> None:
             found=f"{', '.join(wrong[:_SHOWN])}{more}",
             remedy="pass --keep-float with the layers, if they may stay in float",
         )
+
+
+def _additions(component: str, graph: ArtefactGraph, reference: Reference) -> tuple[str, ...]:
+    """Those that are not in integers and should be."""
+    found = graph.additions(component)
+    if found is None or isinstance(reference, WeightOnlyReference):
+        return ()
+    return float_additions(quantized_additions(reference.quantized, component), found)
 
 
 def _components(reference: Reference) -> tuple[Specification, dict[str, ObservedComponent]]:

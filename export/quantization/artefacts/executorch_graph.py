@@ -1,4 +1,4 @@
-"""The convolutions of an ExecuTorch bundle, read from the graphs that XNNPACK's delegate is handed.
+"""The convolutions and additions of an ExecuTorch bundle, read from the graphs that XNNPACK's delegate is handed.
 
 The delegate lets nothing be seen between a graph's inputs and outputs. So for their values, the component is lowered
 again, from the network and the bundle's own ranges, with every layer as an output instead: the same kernels on the same
@@ -31,6 +31,7 @@ ComponentProgram = Callable[[str], tuple[fx.GraphModule, Mapping[str, str]]]
 """Gives a component's program as the bundle was made of it, and the site of each node of its float graph."""
 
 _CONVOLUTIONS = ("XNNConv2d", "XNNDepthwiseConv2d", "XNNConvTranspose2d")
+_ADDITION, _OPERANDS = "XNNAdd", ("input1_id", "input2_id", "output_id")
 _FLOATS = {"xnn_datatype_fp32": np.float32, "xnn_datatype_fp16": np.float16}
 _INTEGERS = ("xnn_datatype_qint8", "xnn_datatype_qcint8")
 
@@ -61,6 +62,17 @@ class ExecutorchGraph(ArtefactGraph):
             for kind, fields in graph.nodes
             if kind in _CONVOLUTIONS
         )
+
+    def additions(self, component: str) -> tuple[Range, ...]:
+        """See `ArtefactGraph`."""
+        _, method = self._bundle.artefact(component)
+        found = []
+        for graph in self._graphs[method]:
+            for kind, fields in graph.nodes:
+                if kind == _ADDITION:
+                    *given, made = (_range(graph.values[fields[name]]) for name in _OPERANDS)
+                    found += [made] if made is not None and None not in given else []
+        return tuple(found)
 
     def values(
         self, component: str, inputs: tuple[Array, ...], layers: Mapping[str, FoundConvolution]

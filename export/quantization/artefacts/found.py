@@ -75,6 +75,14 @@ class ArtefactGraph(ABC):
             InputError: The artefact cannot be read.
         """
 
+    def additions(self, component: str) -> tuple[Range, ...] | None:
+        """How what each addition in integers makes is held, in any order; None of a format where it is not read.
+
+        Raises:
+            InputError: The artefact cannot be read.
+        """
+        return None
+
     @abstractmethod
     def values(
         self, component: str, inputs: tuple[Array, ...], layers: Mapping[str, FoundConvolution]

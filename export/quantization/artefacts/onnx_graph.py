@@ -36,6 +36,10 @@ class OnnxGraph(ArtefactGraph):
         """See `ArtefactGraph`."""
         return self._graph(component).convolutions()
 
+    def additions(self, component: str) -> tuple[Range, ...]:
+        """See `ArtefactGraph`."""
+        return self._graph(component).additions()
+
     def values(
         self, component: str, inputs: tuple[Array, ...], layers: Mapping[str, FoundConvolution]
     ) -> dict[str, Array]:
@@ -65,6 +69,10 @@ class _Executed:
             elif node.op_type in _FLOAT_CONVOLUTIONS:
                 found.append(self._float(node))
         return tuple(found)
+
+    def additions(self) -> tuple[Range, ...]:
+        found = (node for node in self._model.graph.node if node.op_type == "QLinearAdd")
+        return tuple(self._range(*node.input[6:8]) for node in found)  # after scale and zero point of both operands
 
     def _integer(self, node: Any) -> FoundConvolution:
         _, x_scale, x_zero, weight, scale, zero, y_scale, y_zero = node.input[:8]
