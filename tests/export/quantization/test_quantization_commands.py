@@ -11,7 +11,8 @@ import pytest
 
 from export.command import main as export_main
 from export.quantization.__main__ import main
-from mobilevos.bundle import MANIFEST
+from mobilevos.bundle import MANIFEST, Bundle
+from mobilevos.contract import COMPONENTS
 from mobilevos.made_here import record_made_here
 
 IN_FLOAT = "decoder.to8.0"
@@ -93,6 +94,24 @@ def test_the_ranking_is_shown_written_and_taken_by_an_export(
     assert f"kept in float: {layers[0]}, {layers[1]}" in capsys.readouterr().out
     manifest = json.loads((output / MANIFEST).read_text())
     assert manifest["quantization"]["float_layers"] == layers[:2]
+
+
+@pytest.mark.executorch
+@pytest.mark.onnx
+@pytest.mark.slow
+def test_an_export_takes_its_ranges_from_a_folder_of_images_and_warns_that_they_are_few(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the shipped student in float, which has none of its own."""
+    output = tmp_path / "bundle"
+    given = ["--precision", "int8", "--calibration", str(images), "--size", "64x96", "--output", str(output)]
+    assert export_main("onnx", given) == 0
+    assert f"warning: only 8 frames to calibrate on in {images}" in capsys.readouterr().out
+    bundle = Bundle.open(output)
+    section = bundle.manifest["quantization"]
+    assert (section["source"], section["observer"]) == (f"8 frames of {images.name}", "mse")
+    assert len(section["ranges"]) > 80
+    assert set(bundle.manifest["components"]) == set(COMPONENTS)
 
 
 def test_without_frames_there_is_nothing_to_measure_on(capsys: pytest.CaptureFixture[str]) -> None:
