@@ -9,6 +9,9 @@ import pytest
 from benchmarks.figures.command import FIGURES, README, recorded_markdown
 from benchmarks.figures.figure import Measurement
 from benchmarks.figures.record import RECORD, keep, place_figures, read_record, shipped_weights, shown_figures
+from benchmarks.growth import MEMORY_LIMIT, TIME_LIMIT
+from benchmarks.noise import Interval
+from benchmarks.plain import Comparison
 from mobilevos.errors import InputError
 
 REMEDY = "run `python -m benchmarks figures`"
@@ -30,6 +33,18 @@ def test_every_picture_of_the_readme_is_the_recorded_one() -> None:
     assert sorted(shown) == sorted(recorded)
     for name, digest in recorded.items():
         assert hashlib.sha256((RECORD.parent / name).read_bytes()).hexdigest() == digest, REMEDY
+
+
+def test_no_recorded_bundle_is_slower_than_its_plain_conversion() -> None:
+    for target, parts in read_record()["plain"].content["targets"].items():
+        for part, one in parts.items():
+            assert not Comparison(**one | {"ratio": Interval(**one["ratio"])}).slower, (target, part)
+
+
+def test_the_recorded_long_run_is_flat() -> None:
+    for engine, of in read_record()["growth"].content["long"].items():
+        assert of["memory_ratio"] <= MEMORY_LIMIT, engine
+        assert of["time_ratio"] <= TIME_LIMIT, engine
 
 
 def test_a_figure_is_kept_beside_the_others(tmp_path: Path) -> None:
