@@ -96,10 +96,10 @@ def test_operators_beside_the_accelerator_are_named_with_the_reason(
 def test_operators_that_the_device_places_are_said_to_be_nowhere_yet(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    change(folder, lambda m: m["components"]["decode"]["operators"].update(placed=False, delegated=987))
+    change(folder, lambda m: m["components"]["decode"]["operators"].update(placed=False, delegated=98765))
     assert main(["inspect", str(folder)]) == 0
-    (cells,) = (line.split() for line in capsys.readouterr().out.splitlines() if "987" in line)
-    assert cells[cells.index("987") + 1] == "?"
+    (cells,) = (words for line in capsys.readouterr().out.splitlines() if "98765" in (words := line.split()))
+    assert cells[cells.index("98765") + 1] == "?"
 
 
 def test_a_bundle_that_says_the_least_has_a_page_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,7 +116,7 @@ def test_an_int8_bundle_with_one_wrong_kernel_is_not_written(
     with torch.no_grad():
         next(iter(wrong.network.decoder.to8.parameters())).mul_(2)
     monkeypatch.setattr(wrong, "golden", right.golden)
-    monkeypatch.setattr("export.pipeline.measure", lambda *arguments: {})
+    monkeypatch.setattr("export.pipeline.measure", lambda *arguments, **options: {})
     with pytest.raises(InputError, match="on its own masks the bundle does not compute"):
         export_bundle(target, wrong.network, wrong.dimensions, tmp_path / "new", precision="int8", reference=wrong)
     assert list(tmp_path.iterdir()) == []

@@ -67,7 +67,7 @@ def test_an_export_that_is_refused_is_looked_at_and_leaves_nothing(
     def build_wrong(request: BuildRequest[NoOptions], folder: Path, advance: Advance) -> dict[str, ComponentArtefact]:
         components = copy.deepcopy(dict(request.components))
         with torch.no_grad():
-            next(components["decode"].parameters()).mul_(1.1)
+            next(one for name, one in components["decode"].named_parameters() if "decoder." in name).mul_(1.1)
         return build(replace(request, components=components), folder, advance)
 
     monkeypatch.setattr(torchscript, "build", build_wrong)
@@ -76,7 +76,7 @@ def test_an_export_that_is_refused_is_looked_at_and_leaves_nothing(
     assert main_of("torchscript", [*common, "--output", str(tmp_path / "bundle")]) == 2
     assert "component decode does not compute what the reference computes" in capsys.readouterr().err
     assert main(["--target", "torchscript", *common]) == 1
-    assert "decode: first lost at aten::_convolution" in capsys.readouterr().out
+    assert "first lost at" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
@@ -113,7 +113,7 @@ def test_another_checkpoint_is_refused(bundle_of: Callable[[str], Path], capsys:
     ("arguments", "words"),
     [
         (["nowhere"], "nowhere is not a bundle"),
-        ([], "Missing argument"),
+        ([], "nothing to look at"),
         (["nowhere", "--no-such-option"], "--no-such-option"),
     ],
 )

@@ -52,7 +52,7 @@ def int8(found: FoundConvolution | None, **others: FoundConvolution | None) -> L
         (int8(INTEGER, segment=INTEGER), False, "int8"),
         (int8(replace(INTEGER, weights="fp32")), True, "int8"),
         (LayerPlacement("", {"decode": FLOAT}), False, "fp32"),
-        (LayerPlacement("int8 weights", {"decode": replace(FLOAT, weights="int8")}), False, "fp32"),
+        (LayerPlacement("int8 weights", {"decode": replace(FLOAT, weights="int8")}), False, "w8 fp32"),
         (LayerPlacement("int8 weights", {"decode": FLOAT}), True, "fp32"),
     ],
 )
