@@ -134,8 +134,9 @@ def test_what_lies_in_core_ml_s_packages_is_in_every_form(
 def test_packages_from_elsewhere_are_read_on_request_alone(
     bundle_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
+    bundle = bundle_of("coreml")  # before this place forgets what was made here
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert main([str(bundle_of("coreml")), "--target", "executorch", *SIZE]) == 0
+    assert main([str(bundle), "--target", "executorch", *SIZE]) == 0
     printed = capsys.readouterr().out
     assert "comes from elsewhere: its packages were not read" in printed
     assert "as saved" not in printed
