@@ -226,7 +226,7 @@ def plain(
 ) -> None:
     """Compare components of each bundle with the plain conversion of the same modules by the same toolkit.
 
-    The exit code is 1 where a bundle is slower by more than 5 %, beyond the noise.
+    The exit code is 1 where a bundle is slower than the noise and its engine's copies and checks explain.
     """
     console, source = Console(), checkpoint or default_checkpoint()
     chosen = names(targets, tuple(PLAIN), "--targets")

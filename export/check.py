@@ -91,8 +91,11 @@ def check(
         findings = check_network(network, targets, dimensions)
     accelerators = [name for one in targets for name in ACCELERATORS[one]]
     placements = placements_of(opened)
-    what = f"{source.name}, {dimensions.height}x{dimensions.width}, {memory_frames} memory frames, objects: {objects}"
-    console.print(f"before conversion: {what}", markup=False, highlight=False)
+    checked = {"checkpoint": source.name, "size": f"{dimensions.height}x{dimensions.width}"}
+    checked |= {"memory_frames": str(memory_frames), "objects": str(objects)}
+    console.print(
+        "before conversion: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in checked.items())
+    )
     for name in accelerators:
         of_this = [one for one in findings if one.accelerator == name]
         if of_this:
@@ -105,7 +108,7 @@ def check(
     if audits:
         console.print(audit_table(audits))
     if json is not None:
-        report = {"checked": what, "accelerators": accelerators, "before": [one.to_json() for one in findings]}
+        report = {"checked": checked, "accelerators": accelerators, "before": [one.to_json() for one in findings]}
         report |= {"after": [one.to_json() for one in placements], "coreml": [one.to_json() for one in audits]}
         write_json(json, report)
     if html is not None:

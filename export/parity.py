@@ -81,9 +81,8 @@ GATES = {
     # Beside the int8 reference, from which a runtime may differ by a step where a sum lies half-way between two.
     # Through the 50 layers of the trunk that grows to 24 dB; a wrong scale costs far more.
     "int8": Gate("sqnr_db", 18),
-    "int8 weights": Gate("relative", 5e-5),  # float32 beside float32: both have the same kernels
 }
-"""Of each precision, and of int8 whose activations stay in float."""
+"""Of each precision."""
 
 _SUMS_IN_HALF = Gate("sqnr_db", 40)
 """Sums in float16 round at each term: the encoder keeps 43 dB where sums in float32 leave it 57."""

@@ -107,11 +107,13 @@ def export_bundle(
             quantization=quantization_section(reference) if precision == INT8 else None,
         )
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        loop: ClosedLoop | None
         if facts.not_executed:
             reports, loop = _write_unproven(folder, facts, reference, advance)
         else:
             reports, loop = _prove(folder, facts, target, reference, advance, gated=gated)
-    record_made_here(output)
+    if gated:
+        record_made_here(output)
     accelerator = artefacts["segment"].details.get("backend", target.accelerator)
     seconds = time.perf_counter() - started
     return ExportReport(
@@ -140,7 +142,7 @@ def _build(
 
 def _prove(
     folder: Path, facts: BundleFacts, target: Target, reference: Reference, advance: Advance, *, gated: bool
-) -> tuple[dict[str, ComponentReport], ClosedLoop | None]:
+) -> tuple[dict[str, ComponentReport], ClosedLoop]:
     """Runs the fresh bundle beside the reference, and writes the proof and the manifest that holds it.
 
     The manifest is written last: without it nothing opens what a killed export leaves.
@@ -152,14 +154,14 @@ def _prove(
     advance("comparing with the reference")
     if facts.precision == INT8 and gated:
         refuse_unquantized(bundle, reference)
-    engine, arithmetic = engine_class(target.engine)(bundle), arithmetic_of(facts.precision, facts.options)
+    engine, judged = engine_class(target.engine)(bundle), _judged_as(reference, facts.precision)
     reports = measure(
-        reference.eager, engine, reference.activations, facts.components, arithmetic, facts.target, gated=gated
+        reference.eager, engine, reference.activations, facts.components, judged, facts.target, gated=gated
     )
     advance("tracking the golden clip")
-    loop = closed_loop(reference.golden, engine, tolerances(arithmetic, facts.target))
+    loop = closed_loop(reference.golden, engine, tolerances(judged, facts.target))
     if gated:
-        check_closed_loop(loop, facts.precision)
+        check_closed_loop(loop, judged)
     write_golden(folder, reference.golden)
     write_curve(loop, folder / CURVE)
     proven = replace(
@@ -173,9 +175,14 @@ def _prove(
     return reports, loop
 
 
+def _judged_as(reference: Reference, precision: str) -> str:
+    """By whose gates a bundle passes: one with kernels alone in 8 bits stands beside the same kernels, in float32."""
+    return "fp32" if isinstance(reference, WeightOnlyReference) else precision
+
+
 def _write_unproven(
     folder: Path, facts: BundleFacts, reference: Reference, advance: Advance
-) -> tuple[dict[str, ComponentReport], ClosedLoop | None]:
+) -> tuple[dict[str, ComponentReport], None]:
     """Writes the manifest of a bundle that cannot run here, and the golden clip to prove it with elsewhere."""
     advance("leaving out the comparison: not executed")
     advance("recording the golden clip")

@@ -22,6 +22,7 @@ from benchmarks.device.phone_shell import PhoneShell
 from benchmarks.device.runners import runner_from
 from benchmarks.device.session import DeviceJob, DeviceRun, RunOptions, run_on_device
 from benchmarks.device.thermal import CoolDown, status_name
+from benchmarks.protocol import QUICK
 from benchmarks.tables import rich_table
 from mobilevos.bundle import Bundle
 from mobilevos.commands.console import print_line
@@ -52,10 +53,12 @@ def run_bundle(
         Path | None, typer.Option(metavar="PAYLOAD", help="Folder of the runner for the phone's ABI; built by default.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default the runtime's choice.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Timed steps at least; fewer than 128 are INVALID.")] = 128,
+    steps: Annotated[
+        int, typer.Option(min=1, help=f"Timed steps at least; fewer than {QUICK.steps} are INVALID.")
+    ] = QUICK.steps,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Seconds in timed steps at least; fewer than 10 are INVALID.")
-    ] = 10.0,
+        float, typer.Option(min=0, help=f"Seconds in timed steps at least; fewer than {QUICK.seconds:g} are INVALID.")
+    ] = QUICK.seconds,
     warm_up: Annotated[int, typer.Option(min=0, help="Steps before them.")] = 10,
     components: Annotated[bool, typer.Option("--components", help="Run and time each component alone.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Also bring each step's tensors back.")] = False,
@@ -72,8 +75,7 @@ def run_bundle(
     """Run a bundle over a clip on a phone, and bring back masks, times, memory and the phone's state.
 
     A run that is too short to count, as of the harness, is marked INVALID. Whatever happens, nothing is left on the
-    phone. A run whose connection is lost for good keeps the steps that were
-    seen, marked as partial, and exits with 2.
+    phone. A run whose connection is lost for good keeps the steps that were seen, marked as partial, and exits with 2.
     """
     opened = Bundle.open(bundle)
     adb = Adb.find()

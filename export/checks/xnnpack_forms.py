@@ -44,7 +44,7 @@ def takes_the_largest_of_other_than_space(node: fx.Node) -> bool:
 def pools_beyond_the_frame(node: fx.Node) -> bool:
     """An average that counts padded zeros, rounds its size up or has a divisor of its own."""
     padding, ceil_mode, count_padding, divisor = _arguments(node, 3, (0, False, True, None))
-    return bool(ceil_mode) or divisor is not None or (bool(count_padding) and _any_positive(padding))
+    return bool(ceil_mode) or divisor is not None or (bool(count_padding) and any(_pair(padding)))
 
 
 def pools_with_gaps(node: fx.Node) -> bool:
@@ -89,7 +89,3 @@ def _arguments(node: fx.Node, first: int, defaults: tuple[Any, ...]) -> tuple[An
 def _pair(value: Any) -> tuple[int, int]:
     one, *rest = value if isinstance(value, list | tuple) else (value,)
     return one, (rest or [one])[0]
-
-
-def _any_positive(padding: Any) -> bool:
-    return any(_pair(padding))

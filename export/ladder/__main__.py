@@ -16,7 +16,6 @@ from export.ladder.climbing import STAGES, climb
 from export.ladder.report import ladder_table, verdict_text
 from export.ladder.rungs import Ladder
 from export.made_of import network_of
-from export.parity import GATES
 from export.pipeline import export_bundle
 from export.quantization.section import INT8
 from export.targets import TARGETS
@@ -43,8 +42,13 @@ def ladder(
     target: Annotated[
         str | None, typer.Option(metavar="|".join(TARGETS), help="Without BUNDLE: what to export and look at.")
     ] = None,
-    precision: Annotated[str, typer.Option(metavar="fp32|fp16", help="Of that export.")] = "fp32",
-    size: Annotated[str, typer.Option(help="Of that export: HEIGHTxWIDTH; raised to multiples of 16.")] = "480x864",
+    precision: Annotated[
+        str | None, typer.Option(metavar="fp32|fp16", help="Of that export; fp32 when not given.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Of that export: HEIGHTxWIDTH, raised to multiples of 16; 480x864 when not given."),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="That it was made of; the shipped student that fits by default.")
     ] = None,
@@ -63,10 +67,14 @@ def ladder(
     """
     console = Console()
     if bundle is not None:
+        if given := [
+            name for name, value in (("--target", target), ("--precision", precision), ("--size", size)) if value
+        ]:
+            raise InputError(f"BUNDLE with {given[0]}", remedy="leave out one of the two")
         opened = Bundle.open(bundle)
-        made = _climb(opened, network_of([opened], checkpoint), console)
+        made = _climb(opened, network_of([opened], checkpoint), console, isolated=not was_made_here(opened))
     else:
-        made = _climb_fresh(target, checkpoint, precision, size, console)
+        made = _climb_fresh(target, checkpoint, precision or "fp32", size or "480x864", console)
     console.print(ladder_table(made))
     for verdict in made.verdicts:
         assert made.failed is not None
@@ -82,20 +90,23 @@ def _climb_fresh(name: str | None, checkpoint: Path | None, precision: str, size
     if name not in TARGETS:
         found = "" if name is None else name[:40]
         raise InputError("nothing to look at", expected=f"BUNDLE, or --target {'|'.join(TARGETS)}", found=found)
-    if precision not in GATES or precision == INT8:
-        raise InputError(f"--precision {precision[:20]}", expected="fp32 or fp16")
+    if precision == INT8:
+        raise InputError(
+            "--precision int8", expected="fp32 or fp16", remedy="see `python -m export.quantization report`"
+        )
     source = checkpoint or default_checkpoint()
     network = load_network(source)
     dimensions = network.dimensions(*parse_size(size), 2, 1)
-    with tempfile.TemporaryDirectory() as folder, console.status(f"exporting to {TARGETS[name].title}"):
+    with tempfile.TemporaryDirectory() as folder:
         output, sha256 = Path(folder) / name, sha256_of(source)
-        export_bundle(
-            TARGETS[name], network, dimensions, output, precision=precision, checkpoint_sha256=sha256, gated=False
-        )
-        return _climb(Bundle.open(output), load_network(source), console)
+        with console.status(f"exporting to {TARGETS[name].title}"):
+            export_bundle(
+                TARGETS[name], network, dimensions, output, precision=precision, checkpoint_sha256=sha256, gated=False
+            )
+        return _climb(Bundle.open(output), load_network(source), console, isolated=False)
 
 
-def _climb(bundle: Bundle, network: MemoryNetwork, console: Console) -> Ladder:
+def _climb(bundle: Bundle, network: MemoryNetwork, console: Console, *, isolated: bool) -> Ladder:
     """Behind a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -104,7 +115,7 @@ def _climb(bundle: Bundle, network: MemoryNetwork, console: Console) -> Ladder:
         def advance(stage: str) -> None:
             progress.update(task, description=stage, advance=1)
 
-        return climb(bundle, network, advance, isolated=not was_made_here(bundle))
+        return climb(bundle, network, advance, isolated=isolated)
 
 
 def main(argv: list[str] | None = None) -> int:

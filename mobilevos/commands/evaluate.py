@@ -195,7 +195,12 @@ def _select(dataset: _Dataset, wanted: str | None) -> list[Sequence]:
 
 
 def _check_places(places: _Places, sequences: list[Sequence], setup: TrackingSetup) -> None:
-    tracking = {"--masks": places.masks, "--bundle": setup.bundle, "--checkpoint": setup.checkpoint}
+    tracking = {
+        "--engine": setup.engine,
+        "--masks": places.masks,
+        "--bundle": setup.bundle,
+        "--checkpoint": setup.checkpoint,
+    }
     unused = [name for name, value in tracking.items() if value is not None]
     if places.predictions is not None and unused:
         raise InputError("--predictions runs no engine", remedy=f"leave out {unused[0]}")

@@ -78,12 +78,15 @@ def test_a_report_in_three_forms(bundle_of: Callable[[str], Path], tmp_path: Pat
     bundle, page, facts = bundle_of("onnx"), tmp_path / "page.html", tmp_path / "facts.json"
     assert main([str(bundle), *SIZE, "--html", str(page), "--json", str(facts), "--strict"]) == 0
     printed = capsys.readouterr().out
-    assert "before conversion: mobilenet_v2.safetensors, 32x48, 2 memory frames, objects: 1" in printed
+    assert "before conversion: checkpoint mobilenet_v2.safetensors, size 32x48, memory frames 2, objects 1" in " ".join(
+        printed.split()
+    )
     assert "executorch-xnnpack: no rule applies" in printed
     assert "coreml-cpu: takes every operator: there is no rule for it" in printed
     lines = [line.split() for line in printed.splitlines()]
     assert lines.index(["onnx"]) + 1 == lines.index(["component", "fp32"])
     report = json.loads(facts.read_text())
+    assert report["checked"]["size"] == "32x48"
     assert {one["rule"] for one in report["before"]} == {"attention-of-rank-3"}
     operators = Bundle.open(bundle).manifest["components"]["segment"]["operators"]
     (segment,) = (one for one in report["after"] if one["component"] == "segment")

@@ -42,7 +42,7 @@ def bundle(network: MemoryNetwork, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_it_computes_and_tracks_as_the_network_with_int8_kernels_does(bundle: Bundle, network: MemoryNetwork) -> None:
     for name, component in bundle.manifest["components"].items():
-        assert component["parity"]["relative"] <= GATES[INT8_WEIGHTS].limit <= 1e-4, name
+        assert component["parity"]["relative"] <= GATES["fp32"].limit, name
     assert bundle.manifest["parity"]["closed_loop"]["worst_iou"] >= 0.995
     assert bundle.manifest["golden"]["tolerances"]["iou"] == 0.995
     lost = WeightOnlyReference(network, bundle.dimensions).int8_sqnr_db

@@ -86,6 +86,9 @@ def test_an_export_that_is_refused_is_looked_at_and_leaves_nothing(
         ([], "nothing to look at; expected BUNDLE, or --target executorch|"),
         (["--target", "abacus"], "found abacus"),
         (["--target", "onnx", "--precision", "int8"], "--precision int8; expected fp32 or fp16"),
+        (["--target", "torchscript", "--precision", "fp8"], "TorchScript is not exported in 'fp8'"),
+        (["bundle", "--target", "onnx"], "BUNDLE with --target; leave out one of the two"),
+        (["bundle", "--size", "32x48"], "BUNDLE with --size"),
     ],
 )
 def test_nothing_to_look_at_is_one_line(arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]) -> None:
