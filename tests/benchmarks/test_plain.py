@@ -7,6 +7,7 @@ from benchmarks.noise import Interval
 from benchmarks.plain import MARGIN, PLAIN, Comparison, compare, main
 
 PARTS = ("read_memory", "segment")
+EVEN = Comparison(1, 1, Interval(1, 1, 1))
 
 
 def test_both_are_called_in_turn_and_every_other_turn_runs_backwards() -> None:
@@ -33,11 +34,25 @@ def test_components_of_every_target_are_compared(tmp_path: Path, capsys: pytest.
     for parts in targets.values():
         assert set(parts) == set(PARTS)
         assert all(one["bundle_ms"] > 0 and one["plain_ms"] > 0 for one in parts.values())
-    slower = [one for parts in targets.values() for one in parts.values() if one["ratio"]["low"] > 1 + MARGIN]
-    printed = capsys.readouterr().out
-    assert "plain, ms" in printed
-    assert printed.count("slower") == len(slower)
+    slower = [
+        f"{name} {component}"
+        for name, parts in targets.items()
+        for component, one in parts.items()
+        if one["ratio"]["low"] > 1 + MARGIN
+    ]
+    *_, last = capsys.readouterr().out.strip().splitlines()
+    assert last.endswith(f"beyond the noise: {', '.join(slower)}" if slower else "plain.json")
     assert code == bool(slower)
+
+
+@pytest.mark.parametrize(("high", "code"), [(1.2, 1), (1.04, 0)])
+def test_what_is_slower_is_named(
+    high: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"onnx": {"segment": Comparison(high, 1, Interval(high, high, high)), "read_memory": EVEN}}
+    monkeypatch.setattr("benchmarks.plain.compare_targets", lambda *_: found)
+    assert main(["--output", str(tmp_path)]) == code
+    assert ("slower than plain by more than 5 %, beyond the noise: onnx segment\n" in capsys.readouterr().out) == code
 
 
 @pytest.mark.parametrize(("option", "value"), [("--targets", "coreml"), ("--components", "segmnt")])
