@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import QuantPattern, XNNPACKQuantizer
 from torch import fx
 from torchao.quantization.pt2e import FusedMovingAvgObsFakeQuantize, PerChannelMinMaxObserver
 from torchao.quantization.pt2e.observer import MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
@@ -59,6 +59,7 @@ class SpecificationQuantizer(Quantizer):  # type: ignore[misc]
                 self._annotate_clamped(node)
         for node in known:
             _annotate_known(node, *KNOWN_RANGES[sites[node.name]])
+        self._xnnpack.SUPPORTED_PATTERNS = _patterns_of(model)
         annotated: fx.GraphModule = self._xnnpack.annotate(model)
         for node in known:
             _hand_on(node)
@@ -86,6 +87,12 @@ class SpecificationQuantizer(Quantizer):  # type: ignore[misc]
 
     def validate(self, model: fx.GraphModule) -> None:
         """See torchao's `Quantizer`; there is nothing to check."""
+
+
+def _patterns_of(model: fx.GraphModule) -> list[QuantPattern]:
+    """Without those of batch norm where it was folded: tracing them takes longer than all the rest of the annotation."""
+    normalised = any(operator_of(node) == "batch_norm" for node in model.graph.nodes)
+    return [one for one in XNNPACKQuantizer.SUPPORTED_PATTERNS if normalised or "_bn" not in one.name]
 
 
 def _annotate_known(node: fx.Node, low: float, high: float) -> None:
