@@ -90,7 +90,7 @@ class SpecificationQuantizer(Quantizer):  # type: ignore[misc]
 
 
 def _patterns_of(model: fx.GraphModule) -> list[QuantPattern]:
-    """Without those of batch norm where it was folded: tracing them takes longer than all the rest of the annotation."""
+    """Without those of batch norm where it was folded: to trace them takes longer than all the rest of `annotate`."""
     normalised = any(operator_of(node) == "batch_norm" for node in model.graph.nodes)
     return [one for one in XNNPACKQuantizer.SUPPORTED_PATTERNS if normalised or "_bn" not in one.name]
 

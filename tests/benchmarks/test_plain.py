@@ -1,12 +1,15 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
+from benchmarks.jobs import Workload, bundle_folder
 from benchmarks.noise import Interval
 from benchmarks.plain import MARGIN, PLAIN, Comparison, compare, main
 
-PARTS = ("read_memory", "segment")
+PARTS = ("read_memory", "decode")
 EVEN = Comparison(1, 1, Interval(1, 1, 1))
 
 
@@ -26,9 +29,13 @@ def test_slower_is_what_the_noise_cannot_explain() -> None:
 @pytest.mark.executorch
 @pytest.mark.tflite
 @pytest.mark.onnx
-def test_components_of_every_target_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--size", "64x96", "--turns", "3", "--threads", "1", "--components", ",".join(PARTS)]
-    code = main([*arguments, "--output", str(tmp_path)])
+def test_components_of_every_target_are_compared(
+    random_checkpoint: Path, bundle_of: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for target in PLAIN:
+        copytree(bundle_of(target), bundle_folder(tmp_path / "bundles", target, "fp32", Workload((64, 96))))
+    arguments = ["--checkpoint", str(random_checkpoint), "--size", "64x96", "--turns", "3", "--threads", "1"]
+    code = main([*arguments, "--components", ",".join(PARTS), "--output", str(tmp_path)])
     targets = json.loads((tmp_path / "plain.json").read_text())["targets"]
     assert set(targets) == set(PLAIN)
     for parts in targets.values():
