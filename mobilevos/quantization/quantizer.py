@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import QuantPattern, XNNPACKQuantizer
+from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer
 from torch import fx
 from torchao.quantization.pt2e import FusedMovingAvgObsFakeQuantize, PerChannelMinMaxObserver
 from torchao.quantization.pt2e.observer import MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
@@ -26,6 +26,9 @@ __all__ = ["SpecificationQuantizer"]
 _EPS = torch.finfo(torch.float32).eps
 """Smallest scale. ExecuTorch's own 2^-12 is coarser than many a channel of these kernels needs."""
 
+_PATTERNS = [one for one in XNNPACKQuantizer.SUPPORTED_PATTERNS if "_bn" not in one.name]
+"""Those of batch norm are left out: to trace them, for every graph anew, takes longer than all the rest."""
+
 
 class SpecificationQuantizer(Quantizer):  # type: ignore[misc]
     """Annotates a component's graph so that XNNPACK takes it whole and nothing is quantized that is declared float.
@@ -33,6 +36,7 @@ class SpecificationQuantizer(Quantizer):  # type: ignore[misc]
     XNNPACK's quantizer does the work, with two things done before it. What the specification keeps in float is closed
     to it. And a convolution with a ReLU6 becomes one quantized operator, as one with a ReLU is: left to itself, the
     quantizer gives what enters the ReLU6 the scale of what leaves it, and the range of values that are clamped at once.
+    Batch norm must have been folded.
 
     Args:
         specification: What is quantized and how.
@@ -44,6 +48,7 @@ class SpecificationQuantizer(Quantizer):  # type: ignore[misc]
         self._specification = specification
         self._config = _training_config() if training else _observing_config(specification)
         self._xnnpack = XNNPACKQuantizer().set_global(self._config)
+        self._xnnpack.SUPPORTED_PATTERNS = _PATTERNS
 
     def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
         """See torchao's `Quantizer`."""
@@ -59,40 +64,28 @@ class SpecificationQuantizer(Quantizer):  # type: ignore[misc]
                 self._annotate_clamped(node)
         for node in known:
             _annotate_known(node, *KNOWN_RANGES[sites[node.name]])
-        self._xnnpack.SUPPORTED_PATTERNS = _patterns_of(model)
         annotated: fx.GraphModule = self._xnnpack.annotate(model)
         for node in known:
             _hand_on(node)
         return annotated
 
     def _annotate_clamped(self, clamp: fx.Node) -> None:
-        """A convolution, its batch norm if there is one, and a clamp: quantized before the first and after the last."""
-        chain = [clamp]
-        while operator_of(chain[-1]) != "conv2d":
-            before = chain[-1].args[0]
-            if not isinstance(before, fx.Node) or operator_of(before) not in {"conv2d", "batch_norm"}:
-                return
-            chain.append(before)
-        convolution = chain[-1]
-        if any(Q_ANNOTATION_KEY in node.meta or len(node.users) > 1 for node in chain[1:]):
+        """A convolution and a clamp: quantized before the first and after the last."""
+        convolution = clamp.args[0]
+        if not isinstance(convolution, fx.Node) or operator_of(convolution) != "conv2d":
+            return
+        if Q_ANNOTATION_KEY in convolution.meta or len(convolution.users) > 1:
             return
         image, kernel = convolution.args[:2]
         annotate_input_qspec_map(convolution, image, self._config.input_activation)
         annotate_input_qspec_map(convolution, kernel, self._config.weight)
-        for node in chain[1:]:
-            node.meta.setdefault(Q_ANNOTATION_KEY, QuantizationAnnotation())._annotated = True
+        convolution.meta[Q_ANNOTATION_KEY]._annotated = True
         clamp.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(
             output_qspec=self._config.output_activation, _annotated=True
         )
 
     def validate(self, model: fx.GraphModule) -> None:
         """See torchao's `Quantizer`; there is nothing to check."""
-
-
-def _patterns_of(model: fx.GraphModule) -> list[QuantPattern]:
-    """Without those of batch norm where it was folded: to trace them takes longer than all the rest of `annotate`."""
-    normalised = any(operator_of(node) == "batch_norm" for node in model.graph.nodes)
-    return [one for one in XNNPACKQuantizer.SUPPORTED_PATTERNS if normalised or "_bn" not in one.name]
 
 
 def _annotate_known(node: fx.Node, low: float, high: float) -> None:
