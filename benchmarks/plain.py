@@ -232,6 +232,7 @@ def plain(
     chosen = names(targets, tuple(PLAIN), "--targets")
     parts = names(components, COMPONENTS, "--components")
     results = compare_targets(source, chosen, parts, parse_size(size), turns, threads, output / "bundles", console)
+    found = [(name, component, one) for name, parts in results.items() for component, one in parts.items()]
     rows = [
         (
             name,
@@ -241,8 +242,7 @@ def plain(
             f"[red]{one.ratio.value:.2f}[/]" if one.slower else f"{one.ratio.value:.2f}",
             f"{one.ratio.low:.2f}..{one.ratio.high:.2f}",
         )
-        for name, of_target in results.items()
-        for component, one in of_target.items()
+        for name, component, one in found
     ]
     headers = ("target", "component", "bundle, ms", "plain, ms", "ratio", "95 %")
     console.print(rich_table(f"{size}, {turns} calls in turn, {threads} threads", headers, rows, text_columns=2))
@@ -252,12 +252,7 @@ def plain(
     }
     atomic_write_text(output / "plain.json", json.dumps(report, indent=2) + "\n")
     print_line(str(output / "plain.json"))
-    slower = [
-        f"{name} {component}"
-        for name, of_target in results.items()
-        for component, one in of_target.items()
-        if one.slower
-    ]
+    slower = [f"{name} {component}" for name, component, one in found if one.slower]
     if slower:
         print_line(f"slower than plain by more than {100 * MARGIN:.0f} %, beyond the noise: {', '.join(slower)}")
         raise typer.Exit(1)

@@ -22,7 +22,7 @@ __all__ = ["call_component", "expected_outputs", "measure"]
 
 _WARM_UPS = 2
 _TIMED_CALLS = 10
-_ENOUGH_SECONDS = 1.5
+_ENOUGH_SECONDS = 3.0
 """After which a slow engine is called no further; three calls are timed in any case."""
 
 
