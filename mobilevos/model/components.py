@@ -55,8 +55,8 @@ class Decode(_Component):
 
     def forward(self, readout: Tensor, feature16: Tensor, feature8: Tensor, feature4: Tensor) -> Tensor:
         """Logits `[O, 1, H, W]`."""
-        # The decoder uses no key; an empty one keeps it out of the program's inputs.
-        return self.network.decode(readout, QueryFeatures(readout[:0], feature16, feature8, feature4))
+        # The decoder uses no key; an input that is there anyway stands for it, and adds no operator to the program.
+        return self.network.decode(readout, QueryFeatures(readout, feature16, feature8, feature4))
 
 
 class Segment(_Component):
