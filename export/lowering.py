@@ -14,6 +14,7 @@ from export.delegation import delegation_report, record_refusals
 from export.executorch_backends import BACKENDS, BackendName, quiet_lowering
 from export.operators import OperatorReport
 from export.targets import Advance
+from export.xnnpack_scales import shared_bias_scales
 from mobilevos.toolkit_noise import quiet_imports
 
 __all__ = ["LoweredProgram", "lower"]
@@ -58,7 +59,7 @@ def lower(
         programs = {name: torch.export.export(module, inputs[name]) for name, module in components.items()}
         advance(f"lowering to {BACKENDS[backend].title}")
         partitioner = BACKENDS[backend].make_partitioner(precision)
-        with record_refusals() as refusals:
+        with record_refusals() as refusals, shared_bias_scales():
             edge = to_edge_transform_and_lower(programs, partitioner=[partitioner])
         graphs = {name: edge.exported_program(name).graph_module for name in components}
         advance("writing the program")
