@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.figures.accuracy import ACCURACY
 from benchmarks.figures.figure import Setting
 from benchmarks.figures.growth import GROWTH
 from benchmarks.figures.plain import PLAIN_CONVERSIONS
@@ -25,12 +26,13 @@ __all__ = ["FIGURES", "README", "make_figures", "recorded_markdown"]
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
-FIGURES = {figure.name: figure for figure in (SPEED, GROWTH, SIZES, PLAIN_CONVERSIONS, PROFILE, TRUST)}
+FIGURES = {figure.name: figure for figure in (ACCURACY, SPEED, GROWTH, SIZES, PLAIN_CONVERSIONS, PROFILE, TRUST)}
 """By name, in the order in which they are measured."""
 
 
 def make_figures(
     only: Annotated[str, typer.Option(metavar="NAMES", help=f"Some of {','.join(FIGURES)}.")] = ",".join(FIGURES),
+    davis: Annotated[Path | None, typer.Option(metavar="ROOT", help="DAVIS 2016, of the table of accuracy.")] = None,
     full: Annotated[bool, typer.Option("--full/--quick", help="The protocol of the table of speed.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of every engine.")] = 2,
     mutants: Annotated[int, typer.Option(min=1, help="Damaged bundles of each target, twice.")] = 1000,
@@ -40,13 +42,14 @@ def make_figures(
 ) -> None:
     """Measure the shipped students, and write tables and pictures into the README between their markers.
 
-    On an idle machine: whatever else runs on it is in the numbers. Each figure is kept as soon as it is measured; the
-    README is written when the record holds all of them.
+    On an idle machine: whatever else runs on it is in the numbers. Figures are measured in the order of --only's
+    default, accuracy first, so that a --davis that is missing is told at once. Each is kept as soon as it is measured;
+    the README is written when the record holds all of them.
     """
     chosen = names(only, tuple(FIGURES), "--only")
-    setting = Setting(output, Console(), threads, FULL if full else QUICK, mutants)
+    setting = Setting(output, Console(), threads, FULL if full else QUICK, mutants, davis)
     output.mkdir(parents=True, exist_ok=True)
-    for name in chosen:
+    for name in (one for one in FIGURES if one in chosen):
         print_line(f"measuring: {name}")
         keep(name, FIGURES[name].measure(setting), record)
     print_line(str(record))

@@ -31,6 +31,7 @@ class Setting:
         threads: CPU threads of every engine.
         protocol: Of the table of speed.
         mutants: Of each target and regime.
+        davis: Root of DAVIS 2016; None where the figures chosen need none.
     """
 
     output: Path
@@ -38,6 +39,7 @@ class Setting:
     threads: int = 2
     protocol: Protocol = QUICK
     mutants: int = 1000
+    davis: Path | None = None
 
     @property
     def bundles(self) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from benchmarks.clip_folder import ClipFolder
@@ -48,6 +49,25 @@ def raw_clip(tmp_path_factory: pytest.TempPathFactory) -> ClipFolder:
 
     clip = synthetic_clip(8, SIZE, objects=1)
     return write_clip(tmp_path_factory.mktemp("raw") / "clip", clip.frames, {0: clip.first_mask})
+
+
+@pytest.fixture(scope="session")
+def small_davis(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root as DAVIS 2016's, of two sequences in four frames of 64x96 each."""
+    from mobilevos.data.masks import write_mask
+    from mobilevos.data.synthetic import SyntheticClip
+
+    root, names = tmp_path_factory.mktemp("davis"), ("dog", "libby")
+    for seed, name in enumerate(names):
+        clip = SyntheticClip(seed, length=4, size=SIZE, objects=1)
+        for kind in ("JPEGImages", "Annotations"):
+            (root / kind / "480p" / name).mkdir(parents=True)
+        for index, frame in enumerate(clip):
+            Image.fromarray(frame).save(root / "JPEGImages" / "480p" / name / f"{index:05d}.jpg")
+            write_mask(root / "Annotations" / "480p" / name / f"{index:05d}.png", clip.mask(index))
+    (root / "ImageSets" / "2016").mkdir(parents=True)
+    (root / "ImageSets" / "2016" / "val.txt").write_text("".join(f"{name}\n" for name in names))
+    return root
 
 
 @pytest.fixture(scope="session")

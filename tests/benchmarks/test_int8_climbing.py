@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from benchmarks import int8_climbing
 from benchmarks.accuracy_rungs import Rung
@@ -20,7 +19,6 @@ from mobilevos.contract import COMPONENTS
 from mobilevos.data.davis import Davis
 from mobilevos.data.masks import write_mask
 from mobilevos.data.sequence import Sequence
-from mobilevos.data.synthetic import SyntheticClip
 from mobilevos.engines import INT8_REFERENCE
 from mobilevos.model.checkpoint import load_network, save_network
 from mobilevos.quantization.ranges import Range
@@ -28,23 +26,12 @@ from mobilevos.quantization.specification import Observer, Specification
 from mobilevos.quantization.stored import StoredQuantization
 
 SIZE = (64, 96)
-NAMES = ("dog", "libby")
 
 
 @pytest.fixture(scope="module")
-def sequences(tmp_path_factory: pytest.TempPathFactory) -> list[Sequence]:
+def sequences(small_davis: Path) -> list[Sequence]:
     """Two of DAVIS 2016 in four small frames each."""
-    root = tmp_path_factory.mktemp("davis")
-    for seed, name in enumerate(NAMES):
-        clip = SyntheticClip(seed, length=4, size=SIZE, objects=1)
-        for kind in ("JPEGImages", "Annotations"):
-            (root / kind / "480p" / name).mkdir(parents=True)
-        for index, frame in enumerate(clip):
-            Image.fromarray(frame).save(root / "JPEGImages" / "480p" / name / f"{index:05d}.jpg")
-            write_mask(root / "Annotations" / "480p" / name / f"{index:05d}.png", clip.mask(index))
-    (root / "ImageSets" / "2016").mkdir(parents=True)
-    (root / "ImageSets" / "2016" / "val.txt").write_text("".join(f"{name}\n" for name in NAMES))
-    return Davis(root, 2016, "val").sequences()
+    return Davis(small_davis).sequences()
 
 
 @pytest.fixture(scope="module")
