@@ -158,7 +158,7 @@ def _with_observers(
 
     from mobilevos.quantization.quantizer import SpecificationQuantizer
 
-    graph.graph.eliminate_dead_code()  # the weights of the other components, above all
+    graph.graph.eliminate_dead_code()  # which may take a site, and holds the weights of other components
     sites = site_names(graph.graph, handed)
     prepared: fx.GraphModule = prepare_pt2e(graph, SpecificationQuantizer(specification))
     observers = {}

@@ -50,8 +50,6 @@ def test_encoders_and_decoder_are_at_most_0_30_of_their_size_in_float(
     for name in ("encode_query", "encode_memory", "decode"):
         small, large = sizes[name]
         assert 0.25 < small / large <= LIMIT, name
-    encoders = [sizes[name] for name in ("encode_query", "encode_memory")]
-    assert sum(small for small, _ in encoders) <= LIMIT * sum(large for _, large in encoders)
     assert _artefact_bytes(tmp_path, artefacts) <= LIMIT * _artefact_bytes(in_float.folder, artefacts)
 
 

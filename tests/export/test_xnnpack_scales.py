@@ -26,16 +26,20 @@ def test_sharing_changes_the_size_and_nothing_that_is_computed(monkeypatch: pyte
     network, stored = load_network(checkpoint), load_stored(checkpoint)
     assert stored is not None
     dimensions = network.dimensions(64, 96, 2, 1)
-    inputs = example_inputs("decode", dimensions, torch.Generator().manual_seed(0))
-    programs = quantize(network, dimensions, stored.specification, stored.ranges, ["decode"]).programs
+    names = ("encode_query", "encode_memory", "decode")
+    inputs = {name: example_inputs(name, dimensions, torch.Generator().manual_seed(0)) for name in names}
+    programs = quantize(network, dimensions, stored.specification, stored.ranges, names).programs
 
-    def computed(lowered: LoweredProgram) -> torch.Tensor:
-        (result,) = Runtime.get().load_program(lowered.buffer).load_method("decode").execute(inputs)
-        return result.clone()
+    def computed(lowered: LoweredProgram, component: str) -> list[torch.Tensor]:
+        results = Runtime.get().load_program(lowered.buffer).load_method(component).execute(inputs[component])
+        return [one.clone() for one in results]
 
-    shared = lower(programs, {"decode": inputs})
+    shared = lower(programs, inputs)
     monkeypatch.setattr(export.lowering, "shared_bias_scales", nullcontext)
-    apart = lower(programs, {"decode": inputs})
-    channels = sum(one.out_channels for one in network.decoder.modules() if isinstance(one, torch.nn.Conv2d))
-    assert apart.method_bytes["decode"] - shared.method_bytes["decode"] >= 4 * channels
-    assert torch.equal(computed(shared), computed(apart))
+    apart = lower(programs, inputs)
+    parts = (network.query_encoder, network.memory_encoder, network.decoder)
+    for name, part in zip(names, parts, strict=True):
+        channels = sum(one.out_channels for one in part.modules() if isinstance(one, torch.nn.Conv2d))
+        assert apart.method_bytes[name] - shared.method_bytes[name] >= 4 * channels
+        pairs = zip(computed(shared, name), computed(apart, name), strict=True)
+        assert all(torch.equal(one, other) for one, other in pairs), name

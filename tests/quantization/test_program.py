@@ -47,6 +47,13 @@ def test_every_kernel_is_int8_with_a_scale_per_channel(quantized_student: Quanti
             assert (kernel.flatten(1).abs().amax(1) == 127).all(), name
 
 
+def test_a_component_holds_nothing_that_is_not_used(student: MemoryNetwork, small_dimensions: Dimensions) -> None:
+    """A dead operator would take the site of one that computes; weights of other components are work for nothing."""
+    for name, one in observe(student, small_dimensions, Specification()).items():
+        dead = [node for node in one.graph.graph.nodes if not node.users and node.op in ("call_function", "get_attr")]
+        assert dead == [], name
+
+
 def test_the_memory_read_stays_in_float(quantized_student: QuantizedNetwork) -> None:
     assert not any("quantize" in operator for operator in operators(quantized_student.programs["read_memory"]))
     for node in quantized_student.programs["segment"].graph.nodes:
