@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from benchmarks.comparison import UNKNOWN_SPREAD, Comparison, compare_results, key_of, warnings_of
+from benchmarks.comparison import Comparison, compare_results, key_of, warnings_of
 from benchmarks.results import Result, read_results
 from benchmarks.tables import rich_table
-from mobilevos.commands.console import counted
+from mobilevos.commands.console import counted, write_report
+from mobilevos.commands.outputs import check_outputs
 from mobilevos.errors import InputError
 
 __all__ = ["compare"]
@@ -23,24 +25,30 @@ def compare(
         typer.Argument(metavar="A[,A...]", help="results.jsonl, or the folder that holds it; of repeated runs each."),
     ],
     after: Annotated[str, typer.Argument(metavar="B[,B...]", help="The same of the other commit or machine.")],
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="The comparison, for machines.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
 ) -> None:
     """Compare the results A with the results B; each side is one run or, between commas, several runs of the same.
 
-    A difference counts if the interval of 95 % of its bootstrap leaves out zero, widened where the spread between runs
-    is not known.
+    A difference counts if the interval of 95 % of its bootstrap leaves out zero. Of one run alone the spread between
+    runs is not known: then the interval is widened by what the runs wandered between their quarters, 3 % at least. A
+    target that took turns with others than before is shown, and not judged.
     """
+    check_outputs(files=[json] if json else [], overwrite=overwrite)
     console = Console(highlight=False)
     sides = [[one for path in _paths(side) for one in read_results(path)] for side in (before, after)]
     comparisons = compare_results(*sides)
     if not comparisons:
         found = "; ".join(" ".join(map(str, key_of(side[0]))) for side in sides)
         raise InputError("the two have nothing in common", expected="the same target on the same clip", found=found)
-    for line in warnings_of(*sides):
+    warnings = warnings_of(*sides)
+    for line in warnings:
         console.print(f"warning: {line}", markup=False)
     console.print(_sides(sides))
     console.print(_table(comparisons))
-    spread = f"Where a side has one run of a target, {100 * UNKNOWN_SPREAD:.0f} % of spread between runs are assumed."
-    console.print(f"x: to eager in the same run; ms: median step. {spread}")
+    console.print("x: to eager in the same run; ms: median step.")
+    if json:
+        write_report(json, {"warnings": warnings, "rows": [_row(one) for one in comparisons]}, overwrite=overwrite)
 
 
 def _paths(side: str) -> list[Path]:
@@ -74,6 +82,14 @@ def _table(comparisons: list[Comparison]) -> object:
         for one in comparisons
     ]
     return rich_table("B against A", ("target", "verdict", "A", "B", "change", "95 %"), rows, text_columns=2)
+
+
+def _row(comparison: Comparison) -> dict[str, Any]:
+    target, precision, threads, clip = comparison.key
+    facts = asdict(comparison)
+    return {"target": target, "precision": precision, "threads": threads, "clip": clip} | {
+        name: fact for name, fact in facts.items() if name != "key"
+    }
 
 
 def _value(measure: str, value: float) -> str:

@@ -16,7 +16,10 @@ from mobilevos.commands.console import counted
 __all__ = ["UNKNOWN_SPREAD", "Comparison", "compare_results", "key_of", "warnings_of"]
 
 UNKNOWN_SPREAD = 0.03
-"""Spread between runs that is assumed where a side has one run alone: pages and cores fall differently each time."""
+"""Least spread between runs that is assumed of one run alone: pages and cores fall differently each time."""
+
+_PARTS = 4
+"""Of a run, in order, between which it is seen to wander."""
 
 Key = tuple[str, str, int, str]
 
@@ -31,7 +34,11 @@ class Comparison:
         before: Of the first side, in that measure.
         after: Of the second.
         change: After over before, less 1, with its interval.
+        assumed_spread: What the interval was widened by on either side, as a share: where a side is one run alone, as
+            much as a run wandered between its quarters, and at least `UNKNOWN_SPREAD`.
         j_and_f: Difference of J&F, after less before; None where a side has none.
+        same_company: Whether the same targets took turns in all runs of both sides. Each leaves its traces in the
+            caches that the next one finds, so with others a target's time is another one, and is not judged.
         verdict: In words.
     """
 
@@ -40,7 +47,9 @@ class Comparison:
     before: float
     after: float
     change: Interval
+    assumed_spread: float
     j_and_f: float | None
+    same_company: bool
     verdict: str
 
 
@@ -88,6 +97,10 @@ def warnings_of(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
     if machines[0] != machines[1]:
         found = " and ".join(", ".join(sorted(one)) for one in machines)
         warnings.append(f"other machines ({found}): only ratios to the reference carry over")
+    companies = [{_company(one) for one in side if one.timing} for side in (before, after)]
+    if len(companies[0] | companies[1]) > 1:
+        found = " and ".join(" or ".join(sorted(map(", ".join, one))) or "none" for one in companies)
+        warnings.append(f"other targets took turns ({found}): rows are judged only where these are the same")
     apart = _phones_apart(before, after)
     keys = [{key_of(one, phones_apart=apart) for one in side if one.timing} for side in (before, after)]
     missing = keys[0] ^ keys[1]
@@ -104,6 +117,11 @@ def _phones_apart(*sides: Sequence[Result]) -> bool:
     return any(len({one.device for one in side}) > 1 for side in sides)
 
 
+def _company(result: Result) -> tuple[str, ...]:
+    """The jobs that took turns in a row's run."""
+    return tuple(result.protocol["interleaved_with"])
+
+
 def _compare(key: Key, before: Sequence[Result], after: Sequence[Result]) -> Comparison:
     has_ratio = all(_has_ratio(one) for one in (*before, *after))
     measure = "ratio" if has_ratio else "ms"
@@ -111,13 +129,15 @@ def _compare(key: Key, before: Sequence[Result], after: Sequence[Result]) -> Com
     values = [float(np.median([np.median(run) for run in runs])) for runs in sides]
     resampled = [_medians(runs, seed) for seed, runs in enumerate(sides)]
     low, high = (np.percentile(resampled[1] / resampled[0], (2.5, 97.5)) - 1).tolist()
-    margin = _margin(sides)
-    change = Interval(values[1] / values[0] - 1, low - margin, high + margin)
+    spread = _assumed_spread(sides)
+    change = Interval(values[1] / values[0] - 1, low - spread, high + spread)
     quality = [
         one.quality.j_and_f for one in (before[-1], after[-1]) if one.quality and one.quality.j_and_f is not None
     ]
     difference = quality[1] - quality[0] if len(quality) == 2 else None
-    return Comparison(key, measure, values[0], values[1], change, difference, _verdict(change, difference))
+    same = len({_company(one) for one in (*before, *after)}) == 1
+    verdict = _verdict(change if same else None, difference)
+    return Comparison(key, measure, values[0], values[1], change, spread, difference, same, verdict)
 
 
 def _has_ratio(result: Result) -> bool:
@@ -134,13 +154,27 @@ def _medians(runs: Sequence[Sequence[float]], seed: int) -> NDArray[np.float64]:
     return drawn
 
 
-def _margin(sides: Sequence[Sequence[Sequence[float]]]) -> float:
-    """What repeated runs would add to the interval: nothing where both sides have some, else what is assumed."""
-    return 0.0 if min(len(runs) for runs in sides) > 1 else UNKNOWN_SPREAD
+def _assumed_spread(sides: Sequence[Sequence[Sequence[float]]]) -> float:
+    """What repeated runs would add to the interval: nothing where both sides have some, else what is assumed.
+
+    What a machine does between two runs it also does within one, if that is long: a run of which a quarter was slower
+    than another says how far the next run may be off.
+    """
+    if min(len(runs) for runs in sides) > 1:
+        return 0.0
+    return max(UNKNOWN_SPREAD, *(_wandering(run) for runs in sides for run in runs))
 
 
-def _verdict(change: Interval, j_and_f: float | None) -> str:
-    if change.low <= 0 <= change.high:
+def _wandering(run: Sequence[float]) -> float:
+    """How far the medians of a run's quarters lie apart, as a share of its own."""
+    parts = np.array_split(np.asarray(run, np.float64), min(_PARTS, len(run)))
+    return float(np.ptp([np.median(part) for part in parts]) / np.median(run))
+
+
+def _verdict(change: Interval | None, j_and_f: float | None) -> str:
+    if change is None:
+        speed = "not judged: other targets took turns"
+    elif change.low <= 0 <= change.high:
         speed = "no difference beyond the noise"
     else:
         speed = f"{abs(100 * change.value):.0f} % {'slower' if change.value > 0 else 'faster'}"

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.comparison import compare_results, warnings_of
+from benchmarks.comparison import UNKNOWN_SPREAD, compare_results, warnings_of
 from benchmarks.results import RESULTS, Result, write_results
 
 MakeResult = Callable[..., Result]
@@ -42,6 +43,34 @@ def test_runs_that_differ_among_themselves_make_no_difference_between_commits(ma
     before = [litert(make_result, ratio, noise=0.005) for ratio in (0.38, 0.42, 0.40)]
     after = [litert(make_result, ratio, noise=0.005) for ratio in (0.41, 0.39, 0.43)]
     assert compare_results(before, after)[0].verdict == "no difference beyond the noise"
+
+
+def test_how_a_run_wandered_is_how_far_two_single_runs_may_lie_apart(make_result: MakeResult) -> None:
+    def wandering(*quarters: float) -> Result:
+        return make_result("litert", [50.0] * 200, [ratio for ratio in quarters for _ in range(50)])
+
+    steady, risen = wandering(0.4, 0.4, 0.4, 0.4), wandering(0.46, 0.46, 0.46, 0.46)
+    restless = wandering(0.40, 0.44, 0.47, 0.46)
+    (told,) = compare_results([steady], [risen])
+    assert (told.verdict, told.assumed_spread) == ("15 % slower", UNKNOWN_SPREAD)
+    (not_told,) = compare_results([steady], [restless])
+    assert not_told.verdict == "no difference beyond the noise"
+    assert not_told.assumed_spread == pytest.approx(0.07 / 0.45)
+    assert compare_results([restless], [steady])[0].verdict == "no difference beyond the noise"
+    (repeated,) = compare_results([steady, steady], [restless, restless])
+    assert repeated.assumed_spread == 0  # the runs themselves say how far they lie apart
+
+
+def test_a_target_that_took_turns_with_others_than_before_is_not_judged(make_result: MakeResult) -> None:
+    alone = litert(make_result, 0.4, noise=0.01)
+    company = {"interleaved_with": ["eager-fp32", "litert-fp32", "onnx-fp32"]}
+    among_others = replace(alone, protocol=alone.protocol | company)
+    (found,) = compare_results([alone], [among_others])
+    assert (found.same_company, found.verdict) == (False, "not judged: other targets took turns")
+    (warning,) = [line for line in warnings_of([alone], [among_others]) if "took turns" in line]
+    assert "(eager-fp32, litert-fp32 and eager-fp32, litert-fp32, onnx-fp32)" in warning
+    assert compare_results([among_others], [among_others])[0].same_company
+    assert not compare_results([among_others], [among_others, alone])[0].same_company
 
 
 def test_the_reference_itself_is_compared_in_milliseconds(make_result: MakeResult) -> None:
@@ -106,6 +135,15 @@ def test_the_command_prints_a_verdict(
     write_results(tmp_path / "b" / RESULTS, [litert(make_result, 0.2)])
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b" / RESULTS)]) == 0
     assert "50 % faster" in capsys.readouterr().out
+    report = tmp_path / "compared.json"
+    command = ["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--json", str(report)]
+    assert main(command) == 0
+    (row,) = json.loads(report.read_text())["rows"]
+    assert (row["target"], row["verdict"], row["measure"]) == ("litert", "50 % faster", "ratio")
+    assert row["change"]["low"] < row["change"]["value"] < row["change"]["high"]
+    capsys.readouterr()
+    assert main(command) == 2
+    assert "exists already" in capsys.readouterr().err
     write_results(tmp_path / "c" / RESULTS, [make_result("onnx")])
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "c")]) == 2
     assert "nothing in common" in capsys.readouterr().err
