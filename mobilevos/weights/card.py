@@ -13,8 +13,11 @@ from mobilevos.files import sha256_of
 
 __all__ = ["EVIDENCE", "ShippedFile", "render_card"]
 
-EVIDENCE = ("scores", "others", "ablation", "robustness", "int8_ladder", "int8_ablation")
+EVIDENCE = ("scores", "others", "ablation", "robustness", "int8_ladder", "int8_ablation", "int8_sensitivity")
 """What a card is made of, beside its text: each a JSON file beside the weights."""
+
+_SHOWN_LAYERS = 10
+"""Of the ranking by what int8 costs."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,11 @@ def render_card(template: str, evidence: dict[str, dict[str, Any]], checkpoint: 
 
     Args:
         template: Text with the fields `{facts}`, `{scores}`, `{others}`, `{ablation}`, `{verdict}`, `{robustness}`,
-            `{int8_facts}`, `{int8_ladder}`, `{int8_sqnr}`, `{int8_gates}`, `{int8_ablation}`, `{int8_verdict}` and
-            `{int8_recipe}`.
+            `{int8_facts}`, `{int8_ladder}`, `{int8_sqnr}`, `{int8_gates}`, `{int8_ablation}`, `{int8_verdict}`,
+            `{int8_recipe}`, `{int8_layers}` and `{int8_kept_in_float}`.
         evidence: What `mobilevos evaluate davis --json`, `python -m benchmarks.ablation`,
-            `python -m benchmarks.robustness --json` and `python -m benchmarks.int8_ladder` wrote, by the names of
-            `EVIDENCE`.
+            `python -m benchmarks.robustness --json`, `python -m benchmarks.int8_ladder` and
+            `python -m export.quantization sensitivity --davis --json` wrote, by the names of `EVIDENCE`.
         checkpoint: The student in float.
         int8: The student that was trained for int8.
     """
@@ -69,6 +72,8 @@ def render_card(template: str, evidence: dict[str, dict[str, Any]], checkpoint: 
         int8_ablation=_ablation(evidence["int8_ablation"]["results"], "against post-training"),
         int8_verdict=evidence["int8_ablation"]["verdict"],
         int8_recipe=_recipe(evidence["int8_ablation"]),
+        int8_layers=_layers(evidence["int8_sensitivity"]),
+        int8_kept_in_float=_kept_in_float(evidence["int8_sensitivity"]["closed_loop"]),
     )
 
 
@@ -92,11 +97,8 @@ def _scores(scores: dict[str, Any]) -> str:
 
 
 def _others(shipped: dict[str, Any], networks: list[dict[str, Any]]) -> str:
-    rows = [
-        (name, *map(_percent, (one["j_and_f"], one["j"]["mean"], one["f"]["mean"])))
-        for name, one in [("the shipped student", shipped), *((one["name"], one["scores"]) for one in networks)]
-    ]
-    return _table(("network", "J&F", "J", "F"), rows)
+    rows = [("the shipped student", shipped), *((one["name"], one["scores"]) for one in networks)]
+    return _table(("network", "J&F", "J", "F"), [_score_row(*row) for row in rows])
 
 
 def _ablation(results: list[dict[str, Any]], against_first: str) -> str:
@@ -162,6 +164,29 @@ def _gates(gates: list[dict[str, Any]]) -> str:
         f"{'kept' if one['passed'] else '**not kept**'}"
         for one in gates
     )
+
+
+def _layers(sensitivity: dict[str, Any]) -> str:
+    """The layers that cost most, and all together."""
+    rows = [
+        (f"`{one['layer']}`", *_loss(one["alone"]), *_loss(one["restored"]))
+        for one in sensitivity["layers"][:_SHOWN_LAYERS]
+    ]
+    whole = sensitivity["whole"]
+    rows.append(("all", *_loss(next(iter(whole.values()))), "", ""))  # logits and masks are the same of each component
+    return _table(("layer", "alone in int8, dB", "IoU", "alone in float, dB", "IoU"), rows)
+
+
+def _loss(loss: dict[str, float]) -> tuple[str, str]:
+    return f"{loss['logits_db']:.1f}", f"{loss['iou']:.4f}"
+
+
+def _kept_in_float(scores: dict[str, Any]) -> str:
+    return _table(("network", "J&F", "J", "F"), [_score_row(name, one) for name, one in scores.items()])
+
+
+def _score_row(name: str, scores: dict[str, Any]) -> tuple[str, ...]:
+    return (name, *map(_percent, (scores["j_and_f"], scores["j"]["mean"], scores["f"]["mean"])))
 
 
 def _robustness(results: list[dict[str, Any]]) -> str:

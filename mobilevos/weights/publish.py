@@ -12,8 +12,9 @@ The student that was trained for int8 goes the same way:
     mobilevos calibrate DAVIS --output calibrated.safetensors
     python -m export all --precision int8 --output build/int8
     python -m benchmarks.int8_ladder build/int8/* --davis DAVIS --calibrated calibrated.safetensors --threads 1
+    python -m export.quantization sensitivity --calibration DAVIS --davis DAVIS --json build/sensitivity.json
     python -m mobilevos.weights.publish card --int8-ladder build/int8_ladder/ladder.json \\
-        --int8-ablation runs/ablation_qat/ablation.json
+        --int8-ablation runs/ablation_qat/ablation.json --int8-sensitivity build/sensitivity.json
 
 No figure of the card is written by hand: what it shows lies beside it as JSON.
 """
@@ -102,6 +103,10 @@ def card(
     int8_ablation: Annotated[
         Path | None, typer.Option(help="The ablation.json of its `--study qat`; else as it is.")
     ] = None,
+    int8_sensitivity: Annotated[
+        Path | None,
+        typer.Option(help="What `python -m export.quantization sensitivity --davis --json` wrote; else as it is."),
+    ] = None,
 ) -> None:
     """Write the model card of the shipped weights, and keep what it shows beside it."""
     given: dict[str, dict[str, Any]] = {}
@@ -116,6 +121,8 @@ def card(
             given[name] = _study(study)
     if int8_ladder is not None:
         given["int8_ladder"] = _of_shipped_int8(int8_ladder)
+    if int8_sensitivity is not None:
+        given["int8_sensitivity"] = _ranking(int8_sensitivity)
     for name, report in given.items():
         atomic_write_text(evidence_file(name), json.dumps(report, indent=2) + "\n")
     atomic_write_text(FOLDER / CARD, shipped_card())
@@ -156,6 +163,16 @@ def _study(file: Path) -> dict[str, Any]:
     report = json.loads(file.read_text())
     kept = {key: report[key] for key in ("settings", "results", "verdict")}
     return {"overrides": [re.sub(r"[^=,\[\]]*/", "", one) for one in report["overrides"]], **kept}
+
+
+def _ranking(file: Path) -> dict[str, Any]:
+    """A ranking of the layers of the shipped student in float, with what keeping the worst in float gains in J&F."""
+    ranking: dict[str, Any] = json.loads(file.read_text())
+    if ranking["checkpoint_sha256"] != sha256_of(FOLDER / FLOAT_FILE):
+        raise InputError(f"{file} is about another checkpoint", expected=f"the shipped {FLOAT_FILE}")
+    if not ranking["closed_loop"]:
+        raise InputError(f"{file} has no scores", expected="a ranking that was made with --davis DAVIS")
+    return ranking
 
 
 def _of_shipped_int8(file: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mobilevos.data import Davis
+from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
 from mobilevos.model import load_network
 from mobilevos.quantization.stored import load_stored
@@ -117,6 +118,24 @@ def test_what_all_runs_of_an_ablation_shared_is_kept_without_folders_of_the_mach
     kept = json.loads((tmp_path / "mobilenet_v2.int8_ablation.json").read_text())
     assert kept["overrides"] == ["init=student.safetensors", "data.static=[a,b]", "training.steps=60"]
     assert set(kept) == set(report)
+
+
+def test_the_ranking_of_layers_is_of_the_shipped_student_and_goes_as_far_as_the_tracking_loop(evidence: dict) -> None:
+    ranking = evidence["int8_sensitivity"]
+    assert ranking["checkpoint_sha256"] == sha256_of(default_checkpoint())
+    losses = [one["alone"]["logits_db"] for one in ranking["layers"]]
+    assert losses == sorted(losses)
+    in_float, _, worst_in_float = ranking["closed_loop"].values()
+    assert in_float["j_and_f"] == pytest.approx(evidence["scores"]["scores"]["j_and_f"], abs=1e-3)
+    assert set(worst_in_float["sequences"]) == set(evidence["scores"]["scores"]["sequences"])
+
+
+def test_a_ranking_of_another_network_or_without_scores_is_not_published(tmp_path: Path) -> None:
+    ranking = tmp_path / "ranking.json"
+    for changed, said in (({"checkpoint_sha256": "0" * 64}, "another checkpoint"), ({"closed_loop": {}}, "no scores")):
+        ranking.write_text(json.dumps(read_evidence()["int8_sensitivity"] | changed))
+        with pytest.raises(InputError, match=said):
+            publish.card(int8_sensitivity=ranking, **dict.fromkeys(UNCHANGED))
 
 
 def test_every_runtime_keeps_its_limits_in_int8(evidence: dict) -> None:
