@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.comparison import Comparison, compare_results, key_of, warnings_of
+from benchmarks.comparison import UNKNOWN_SPREAD, Comparison, compare_results, key_of, warnings_of
 from benchmarks.results import Result, read_results
 from benchmarks.tables import rich_table
 from mobilevos.commands.console import counted, write_report
@@ -31,8 +31,8 @@ def compare(
     """Compare the results A with the results B; each side is one run or, between commas, several runs of the same.
 
     A difference counts if the interval of 95 % of its bootstrap leaves out zero. Of one run alone the spread between
-    runs is not known: then the interval is widened by what the runs wandered between their quarters, 3 % at least. A
-    target that took turns with others than before is shown, and not judged.
+    runs is not known: then the interval is widened by what the runs differ by between their quarters, or by the least
+    spread that is assumed. A target that took turns with others than before is shown, and not judged.
     """
     check_outputs(files=[json] if json else [], overwrite=overwrite)
     console = Console(highlight=False)
@@ -46,7 +46,8 @@ def compare(
         console.print(f"warning: {line}", markup=False)
     console.print(_sides(sides))
     console.print(_table(comparisons))
-    console.print("x: to eager in the same run; ms: median step.")
+    least = f"where a side has one run, widened by what its quarters differ by, at least {100 * UNKNOWN_SPREAD:.0f} %"
+    console.print(f"x: to eager in the same run; ms: median step; 95 %: {least}.")
     if json:
         write_report(json, {"warnings": warnings, "rows": [_row(one) for one in comparisons]}, overwrite=overwrite)
 

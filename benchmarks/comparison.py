@@ -37,7 +37,7 @@ class Comparison:
         assumed_spread: What the interval was widened by on either side, as a share: where a side is one run alone, as
             much as a run wandered between its quarters, and at least `UNKNOWN_SPREAD`.
         j_and_f: Difference of J&F, after less before; None where a side has none.
-        same_company: Whether the same targets took turns in all runs of both sides. Each leaves its traces in the
+        same_interleaving: Whether the same targets took turns in all runs of both sides. Each leaves its traces in the
             caches that the next one finds, so with others a target's time is another one, and is not judged.
         verdict: In words.
     """
@@ -49,7 +49,7 @@ class Comparison:
     change: Interval
     assumed_spread: float
     j_and_f: float | None
-    same_company: bool
+    same_interleaving: bool
     verdict: str
 
 
@@ -97,9 +97,9 @@ def warnings_of(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
     if machines[0] != machines[1]:
         found = " and ".join(", ".join(sorted(one)) for one in machines)
         warnings.append(f"other machines ({found}): only ratios to the reference carry over")
-    companies = [{_company(one) for one in side if one.timing} for side in (before, after)]
-    if len(companies[0] | companies[1]) > 1:
-        found = " and ".join(" or ".join(sorted(map(", ".join, one))) or "none" for one in companies)
+    interleaved = [{_interleaved(one) for one in side if one.timing} for side in (before, after)]
+    if len(interleaved[0] | interleaved[1]) > 1:
+        found = " and ".join(" or ".join(sorted(map(", ".join, one))) or "none" for one in interleaved)
         warnings.append(f"other targets took turns ({found}): rows are judged only where these are the same")
     apart = _phones_apart(before, after)
     keys = [{key_of(one, phones_apart=apart) for one in side if one.timing} for side in (before, after)]
@@ -117,7 +117,7 @@ def _phones_apart(*sides: Sequence[Result]) -> bool:
     return any(len({one.device for one in side}) > 1 for side in sides)
 
 
-def _company(result: Result) -> tuple[str, ...]:
+def _interleaved(result: Result) -> tuple[str, ...]:
     """The jobs that took turns in a row's run."""
     return tuple(result.protocol["interleaved_with"])
 
@@ -135,8 +135,8 @@ def _compare(key: Key, before: Sequence[Result], after: Sequence[Result]) -> Com
         one.quality.j_and_f for one in (before[-1], after[-1]) if one.quality and one.quality.j_and_f is not None
     ]
     difference = quality[1] - quality[0] if len(quality) == 2 else None
-    same = len({_company(one) for one in (*before, *after)}) == 1
-    verdict = _verdict(change if same else None, difference)
+    same = len({_interleaved(one) for one in (*before, *after)}) == 1
+    verdict = _verdict(change, difference, judged=same)
     return Comparison(key, measure, values[0], values[1], change, spread, difference, same, verdict)
 
 
@@ -162,17 +162,17 @@ def _assumed_spread(sides: Sequence[Sequence[Sequence[float]]]) -> float:
     """
     if min(len(runs) for runs in sides) > 1:
         return 0.0
-    return max(UNKNOWN_SPREAD, *(_wandering(run) for runs in sides for run in runs))
+    return max(UNKNOWN_SPREAD, *(_spread_within(run) for runs in sides for run in runs))
 
 
-def _wandering(run: Sequence[float]) -> float:
+def _spread_within(run: Sequence[float]) -> float:
     """How far the medians of a run's quarters lie apart, as a share of its own."""
     parts = np.array_split(np.asarray(run, np.float64), min(_PARTS, len(run)))
     return float(np.ptp([np.median(part) for part in parts]) / np.median(run))
 
 
-def _verdict(change: Interval | None, j_and_f: float | None) -> str:
-    if change is None:
+def _verdict(change: Interval, j_and_f: float | None, *, judged: bool) -> str:
+    if not judged:
         speed = "not judged: other targets took turns"
     elif change.low <= 0 <= change.high:
         speed = "no difference beyond the noise"

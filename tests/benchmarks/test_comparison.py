@@ -63,14 +63,14 @@ def test_how_a_run_wandered_is_how_far_two_single_runs_may_lie_apart(make_result
 
 def test_a_target_that_took_turns_with_others_than_before_is_not_judged(make_result: MakeResult) -> None:
     alone = litert(make_result, 0.4, noise=0.01)
-    company = {"interleaved_with": ["eager-fp32", "litert-fp32", "onnx-fp32"]}
-    among_others = replace(alone, protocol=alone.protocol | company)
+    others = {"interleaved_with": ["eager-fp32", "litert-fp32", "onnx-fp32"]}
+    among_others = replace(alone, protocol=alone.protocol | others)
     (found,) = compare_results([alone], [among_others])
-    assert (found.same_company, found.verdict) == (False, "not judged: other targets took turns")
+    assert (found.same_interleaving, found.verdict) == (False, "not judged: other targets took turns")
     (warning,) = [line for line in warnings_of([alone], [among_others]) if "took turns" in line]
     assert "(eager-fp32, litert-fp32 and eager-fp32, litert-fp32, onnx-fp32)" in warning
-    assert compare_results([among_others], [among_others])[0].same_company
-    assert not compare_results([among_others], [among_others, alone])[0].same_company
+    assert compare_results([among_others], [among_others])[0].same_interleaving
+    assert not compare_results([among_others], [among_others, alone])[0].same_interleaving
 
 
 def test_the_reference_itself_is_compared_in_milliseconds(make_result: MakeResult) -> None:

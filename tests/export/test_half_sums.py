@@ -60,7 +60,7 @@ def add_in_half(module: nn.Module) -> None:
 @pytest.mark.executorch
 @torch.no_grad()
 def test_the_trunk_loses_on_executorch_what_the_processors_sums_lose() -> None:
-    """Sums in float32 leave it 55 dB and sums in float16 44: the reason why the gate is lower where there are such."""
+    """Sums in float32 pass the gate of float16 and sums in float16 cannot: why it is lower where there are such."""
     from executorch.runtime import Runtime
 
     encoder = build_components(fold_batch_norm(load_network(default_checkpoint())))["encode_query"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,10 +131,14 @@ def test_the_ranking_of_layers_is_of_the_shipped_student_and_goes_as_far_as_the_
     assert set(worst_in_float["sequences"]) == set(evidence["scores"]["scores"]["sequences"])
 
 
-def test_a_ranking_of_another_network_or_without_scores_is_not_published(tmp_path: Path) -> None:
+def test_a_ranking_of_another_network_or_without_scores_is_not_published(
+    evidence: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(FOLDER / FLOAT_FILE, tmp_path)
+    monkeypatch.setattr(publish, "FOLDER", tmp_path)
     ranking = tmp_path / "ranking.json"
     for changed, said in (({"checkpoint_sha256": "0" * 64}, "another checkpoint"), ({"closed_loop": {}}, "no scores")):
-        ranking.write_text(json.dumps(read_evidence()["int8_sensitivity"] | changed))
+        ranking.write_text(json.dumps(evidence["int8_sensitivity"] | changed))
         with pytest.raises(InputError, match=said):
             publish.card(int8_sensitivity=ranking, **dict.fromkeys(UNCHANGED))
 
