@@ -38,6 +38,7 @@ class BundleFacts:
         closed_loop: The bundle on the golden clip, once it is known.
         memory_every: Frames between two memorised ones, which the network was made for.
         quantization: The manifest's section of a bundle in int8; None for any other.
+        least_sqnr_db: What its components had to keep, where that was not left to the precision.
     """
 
     target: str
@@ -54,6 +55,7 @@ class BundleFacts:
     closed_loop: ClosedLoop | None = None
     memory_every: int = field(default=5)
     quantization: dict[str, Any] | None = None
+    least_sqnr_db: float | None = None
 
     @property
     def not_executed(self) -> str:
@@ -107,6 +109,7 @@ def make_manifest(folder: Path, facts: BundleFacts) -> dict[str, Any]:
     }
     manifest |= {"not_executed": facts.not_executed} if facts.not_executed else {}
     manifest |= {} if facts.quantization is None else {"quantization": facts.quantization}
+    manifest |= {} if facts.least_sqnr_db is None else {"least_sqnr_db": facts.least_sqnr_db}
     manifest |= {} if facts.golden is None else {GOLDEN: facts.golden}
     manifest |= {} if facts.closed_loop is None else {"parity": {"closed_loop": facts.closed_loop.to_json()}}
     as_read: dict[str, Any] = json.loads(json.dumps(manifest))  # tuples become lists

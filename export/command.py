@@ -113,6 +113,7 @@ def export_student(
             provenance=student.provenance,
             overwrite=options.overwrite,
             reference=student.reference,
+            least_sqnr_db=options.least_sqnr,
             advance=advance,
         )
     console.print(report_table(report))

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from export.activations import Activations, in_c_order
-from export.parity import Difference, Gate, compare, gate_of
+from export.parity import GATES, SUMS_IN_HALF_DB, Difference, Gate, compare, gate_of
 from export.report import ComponentReport, Measured
 from export.targets import ComponentArtefact
 from mobilevos.contract import STATEFUL_STEP
@@ -32,7 +32,7 @@ def measure(
     activations: Activations,
     artefacts: Mapping[str, ComponentArtefact],
     precision: str,
-    target: str = "",
+    least_sqnr_db: float | None = None,
     *,
     gated: bool = True,
 ) -> dict[str, ComponentReport]:
@@ -44,13 +44,13 @@ def measure(
         activations: Inputs and expected outputs of each component.
         artefacts: What was built: these are called, in their order.
         precision: Of the artefacts; decides what difference passes.
-        target: Of the bundle; see `gate_of`.
+        least_sqnr_db: In the place of the precision's own; see `gate_of`.
         gated: Whether a difference that does not pass is an error.
 
     Raises:
         InputError: A component's numbers are further off than its precision explains.
     """
-    reports, own, gate = {}, in_c_order(activations), gate_of(precision, target)
+    reports, own, gate = {}, in_c_order(activations), gate_of(precision, least_sqnr_db)
     for name, artefact in artefacts.items():
         expected = expected_outputs(name, activations)
         difference = _worst(expected, call_component(engine, name, activations), gate)
@@ -76,8 +76,16 @@ def _check(component: str, worst: Difference, gate: Gate, precision: str) -> Non
             f"component {component} does not compute what the reference computes",
             expected=gate.wanted,
             found=gate.value(worst),
-            remedy="" if precision == "fp32" else "pass --precision fp32",
+            remedy=_remedy(gate, precision),
         )
+
+
+def _remedy(gate: Gate, precision: str) -> str:
+    if precision == "fp32":
+        return ""
+    if gate == GATES["fp16"]:
+        return f"pass --precision fp32, or --least-sqnr {SUMS_IN_HALF_DB} where the processor adds in float16"
+    return "pass --precision fp32"
 
 
 def call_component(engine: Engine, component: str, activations: Activations) -> tuple[Array, ...]:

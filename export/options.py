@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from export.parity import GATES, SUMS_IN_HALF_DB
 from mobilevos.bundle import EXPORTS
 from mobilevos.commands.observer_option import ObserverOption
 from mobilevos.quantization.specification import DEFAULT_OBSERVER
@@ -71,6 +72,16 @@ class CommonOptions:
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")] = False
     json: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None
+    least_sqnr: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="DB",
+            help="For fp16 and int8: what every component must keep of the reference, in the place of the "
+            f"{GATES['fp16'].limit:g} and {GATES['int8'].limit:g} dB of the precision. ExecuTorch in fp16 keeps "
+            f"{SUMS_IN_HALF_DB} where the processor adds in float16, as phones' do.",
+        ),
+    ] = None
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if an operator is left beside the accelerator.")
     ] = False

@@ -8,10 +8,9 @@ from math import inf, isfinite, log10, sqrt
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-__all__ = ["GATES", "Difference", "Gate", "compare", "gate_of"]
+__all__ = ["GATES", "SUMS_IN_HALF_DB", "Difference", "Gate", "compare", "gate_of"]
 
 
 @dataclass(frozen=True)
@@ -84,29 +83,21 @@ GATES = {
 }
 """Of each precision."""
 
-_SUMS_IN_HALF = Gate("sqnr_db", 40)
-"""Sums in float16 round at each term: the encoder keeps 43 dB where sums in float32 leave it 57.
+SUMS_IN_HALF_DB = 40
+"""What XNNPACK keeps in float16 where the processor also adds in float16, as phones' do, with room for other networks.
 
-An emulation of such sums in PyTorch keeps as little (`tests/export/test_half_sums.py`): it is the arithmetic that
-loses, and not the conversion."""
+Such sums round at each term: the encoder keeps 43 dB where sums in float32 leave it 57. An emulation of them in PyTorch
+keeps as little (`tests/export/test_half_sums.py`): it is the arithmetic that loses, and not the conversion."""
 
 
-def gate_of(precision: str, target: str = "") -> Gate:
-    """What a component must keep, in the arithmetic that a target has on this host.
-
-    XNNPACK in float16 also adds in float16 where the processor can, as it does on phones.
+def gate_of(precision: str, least_sqnr_db: float | None = None) -> Gate:
+    """What a component must keep.
 
     Args:
         precision: Of the artefacts.
-        target: Of the bundle; empty for PyTorch.
+        least_sqnr_db: What its exporter asked for in the place of the precision's own ratio.
     """
-    in_half = (precision, target) == ("fp16", "executorch") and _processor_adds_in_half()
-    return _SUMS_IN_HALF if in_half else GATES[precision]
-
-
-def _processor_adds_in_half() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_fp16", "fp16_arith"))
+    return GATES[precision] if least_sqnr_db is None else Gate("sqnr_db", least_sqnr_db)
 
 
 def compare(reference: NDArray[np.float32], actual: NDArray[np.float32]) -> Difference:

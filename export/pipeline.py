@@ -13,6 +13,7 @@ import torch
 from export.bundle import BundleFacts, make_manifest, write_manifest
 from export.closed_loop import CURVE, check_closed_loop, tolerances, write_curve
 from export.measurement import measure
+from export.parity import GATES
 from export.quantization.section import INT8, INT8_WEIGHTS, arithmetic_of, quantization_section
 from export.quantization.unquantized import refuse_unquantized
 from export.reference import Reference, WeightOnlyReference
@@ -52,6 +53,7 @@ def export_bundle(
     overwrite: bool = False,
     quantization: StoredQuantization | None = None,
     reference: Reference | None = None,
+    least_sqnr_db: float | None = None,
     gated: bool = True,
     advance: Advance = lambda stage: None,
 ) -> ExportReport:
@@ -72,6 +74,8 @@ def export_bundle(
         quantization: The network's ranges, for `int8`, unless the options leave activations in float.
         reference: The same network at the same dimensions, where several exports share its runs; `quantization` is
             its own then.
+        least_sqnr_db: What each component must keep of the reference, in decibels, in the place of what its precision
+            asks for; recorded in the manifest.
         gated: Whether numbers that are off are an error. A bundle that was written without is for looking at its fault.
         advance: Called when a stage begins; there are `stages(target, precision)`.
 
@@ -88,6 +92,7 @@ def export_bundle(
         reference = WeightOnlyReference(reference.network, dimensions)
     else:
         _check_ranges(precision, reference)
+    _check_least_sqnr(_judged_as(reference, precision), least_sqnr_db)
     with atomic_folder(output, overwrite=overwrite) as folder, torch.no_grad():
         advance("recording activations")
         # The engine lays the weights of the network out channels-last, which some toolkits do not take.
@@ -105,6 +110,7 @@ def export_bundle(
             artefacts,
             asdict(options),
             quantization=quantization_section(reference) if precision == INT8 else None,
+            least_sqnr_db=least_sqnr_db,
         )
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         loop: ClosedLoop | None
@@ -156,7 +162,7 @@ def _prove(
         refuse_unquantized(bundle, reference)
     engine, judged = engine_class(target.engine)(bundle), _judged_as(reference, facts.precision)
     reports = measure(
-        reference.eager, engine, reference.activations, facts.components, judged, facts.target, gated=gated
+        reference.eager, engine, reference.activations, facts.components, judged, facts.least_sqnr_db, gated=gated
     )
     advance("tracking the golden clip")
     loop = closed_loop(reference.golden, engine, tolerances(judged, facts.target))
@@ -205,6 +211,15 @@ def _check(target: Target, network: MemoryNetwork, dimensions: Dimensions, preci
             remedy="no mobile delegate takes it",
         )
     bank_capacity(dimensions.memory_frames, FIRST_AND_LATEST)
+
+
+def _check_least_sqnr(judged: str, least_sqnr_db: float | None) -> None:
+    if least_sqnr_db is not None and GATES[judged].measure != "sqnr_db":
+        raise InputError(
+            f"--least-sqnr {least_sqnr_db:g}",
+            expected="fp16 or int8: what is in float32 is judged by its largest difference",
+            remedy="leave it out",
+        )
 
 
 def _check_ranges(precision: str, reference: Reference) -> None:

@@ -91,6 +91,12 @@ class Bundle:
         return str(self.manifest["precision"])
 
     @property
+    def least_sqnr_db(self) -> float | None:
+        """What each component had to keep of the reference; None where that was left to the precision."""
+        value: float | None = self.manifest.get("least_sqnr_db")
+        return value
+
+    @property
     def not_executed(self) -> str:
         """Why the host that exported it could not run it; empty if it could."""
         return str(self.manifest.get("not_executed", ""))

@@ -115,7 +115,7 @@ class _Climber:
             outputs = call_component(engine, component, self._activations)
             differences[component] = self._difference(component, outputs, bundle.precision)
         evaluator = engine.describe().get("evaluated", f"the bundle in {engine.runtime.title}")
-        return Rung(name, str(evaluator), bundle.precision, differences, target=bundle.target)
+        return Rung(name, str(evaluator), bundle.precision, differences, least_sqnr_db=bundle.least_sqnr_db)
 
     def bisect_program(self, component: str) -> Verdict:
         """PyTorch's own kernels against the nodes of the exported program."""
@@ -128,7 +128,7 @@ class _Climber:
         if self._isolated:
             return Verdict(component, remark=NOT_WATCHED)
         self._advance(f"bisecting the converted graph of {component}")
-        reference, gate = self._trace(component), gate_of(self._bundle.precision, self._bundle.target)
+        reference, gate = self._trace(component), gate_of(self._bundle.precision, self._bundle.least_sqnr_db)
         if self._bundle.target in TRACEABLE:
             subject = trace_converted(self._bundle, component, self._activations[component][0])
             return bisect(component, reference, subject, gate)

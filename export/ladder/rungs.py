@@ -33,7 +33,7 @@ class Rung:
         precision: Whose gate it must pass.
         differences: Each component's worst output against the reference; empty where nothing was compared.
         executed: Whether it ran here.
-        target: In whose arithmetic; empty for PyTorch.
+        least_sqnr_db: In the place of that gate's, where the bundle was exported with one.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Rung:
     precision: str
     differences: Mapping[str, Difference] = field(default_factory=dict)
     executed: bool = True
-    target: str = ""
+    least_sqnr_db: float | None = None
 
     @property
     def gate(self) -> Gate:
         """What its components must keep."""
-        return gate_of(self.precision, self.target)
+        return gate_of(self.precision, self.least_sqnr_db)
 
     @property
     def failed(self) -> tuple[str, ...]:

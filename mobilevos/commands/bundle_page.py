@@ -52,6 +52,7 @@ def _facts(bundle: Bundle) -> Table:
         "objects": f"{m['objects']} per call" + (", or any other number" if bundle.dynamic_objects else ""),
         "golden clip": _golden(m),
         "closed loop": _closed_loop(m),
+        "least SQNR": "that of its precision" if bundle.least_sqnr_db is None else f"{bundle.least_sqnr_db:g} dB",
         "versions": _pairs(m["versions"]),
     }
     for name, value in rows.items():

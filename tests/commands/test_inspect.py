@@ -59,6 +59,7 @@ def test_the_page_tells_everything(original: Path, capsys: pytest.CaptureFixture
         "2 frames, first and latest, one every 5",
         "30 frames of seed 0, object 1 from frame 0, object 2 from frame 10; by eager-fp32",
         "masks on 29 of 30 frames",
+        "that of its precision",
         f"torch {manifest['versions']['torch']}",
         "golden/clip/",
         "30 images",
@@ -100,6 +101,12 @@ def test_operators_that_the_device_places_are_said_to_be_nowhere_yet(
     assert main(["inspect", str(folder)]) == 0
     (cells,) = (words for line in capsys.readouterr().out.splitlines() if "98765" in (words := line.split()))
     assert cells[cells.index("98765") + 1] == "?"
+
+
+def test_what_the_exporter_asked_of_the_numbers_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(folder, lambda m: m.update(least_sqnr_db=40.0))
+    assert main(["inspect", str(folder)]) == 0
+    assert "40 dB" in capsys.readouterr().out
 
 
 def test_a_bundle_that_says_the_least_has_a_page_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,11 @@ def test_the_reference_equals_itself(reference: Engine, activations: Activations
     ("precision", "offset", "words"),
     [
         ("fp32", 0.01, r"expected a difference of at most 5e-05 of its range; found \d"),
-        ("fp16", 0.1, r"expected a signal to noise ratio of at least 50 dB; found \d+\.\d dB; pass --precision fp32"),
+        (
+            "fp16",
+            0.1,
+            r"expected a signal to noise ratio of at least 50 dB; found \d+\.\d dB; pass --precision fp32, or",
+        ),
     ],
 )
 def test_a_component_that_computes_something_else_is_refused_by_name(
@@ -82,6 +86,15 @@ def test_a_component_that_computes_something_else_is_refused_by_name(
 ) -> None:
     with pytest.raises(InputError, match=f"component {component} does not compute what the reference.*{words}"):
         measure(reference, Offset(component, offset), activations, ARTEFACTS, precision)
+
+
+def test_a_ratio_that_was_asked_for_stands_in_the_place_of_the_precisions(
+    reference: Engine, activations: Activations
+) -> None:
+    noisy = Offset("decode", 0.1)
+    measure(reference, noisy, activations, ARTEFACTS, "fp16", least_sqnr_db=0)
+    with pytest.raises(InputError, match=r"at least 90 dB; found \d+\.\d dB; pass --precision fp32$"):
+        measure(reference, noisy, activations, ARTEFACTS, "fp16", least_sqnr_db=90)
 
 
 def test_what_float16_explains_passes_there_alone(reference: Engine, activations: Activations) -> None:

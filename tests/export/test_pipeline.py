@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from export.closed_loop import CURVE
-from export.parity import GATES, gate_of
+from export.parity import GATES, SUMS_IN_HALF_DB, gate_of
 from export.pipeline import export_bundle, stages
 from export.targets import TARGETS, Advance, BuildRequest, NoOptions, Target
 from mobilevos.bundle import MANIFEST, Bundle
@@ -104,16 +105,24 @@ def test_no_file_names_a_folder_of_this_machine(target_name: str, bundle_of: Bun
 
 
 @pytest.mark.slow
-def test_the_shipped_student_in_float16_keeps_its_gate_and_its_contract(half_target_name: str, tmp_path: Path) -> None:
+def test_the_shipped_student_in_float16_keeps_its_gate_and_its_contract(
+    half_target_name: str, sums_in_half: bool, tmp_path: Path
+) -> None:
     target, network = TARGETS[half_target_name], load_network(default_checkpoint())
-    seen: list[str] = []
-    report = export_bundle(
-        target, network, network.dimensions(64, 96, 2, 2), tmp_path / "half", precision="fp16", advance=seen.append
-    )
+    dimensions, seen = network.dimensions(64, 96, 2, 2), list[str]()
+    export_half = partial(export_bundle, target, network, dimensions, tmp_path / "half", precision="fp16")
+    least = None
+    if sums_in_half and target.name == "executorch":
+        with pytest.raises(InputError, match=r"at least 50 dB; found 4\d\.\d dB; .* --least-sqnr 40 where"):
+            export_half()
+        assert list(tmp_path.iterdir()) == []
+        least = SUMS_IN_HALF_DB
+    report = export_half(advance=seen.append, least_sqnr_db=least)
     assert len(seen) == stages(target, "fp16")
-    least = gate_of("fp16", target.name).limit
-    assert all(one.measured and one.measured.difference.sqnr_db >= least for one in report.components.values())
+    limit = gate_of("fp16", least).limit
+    assert all(one.measured and one.measured.difference.sqnr_db >= limit for one in report.components.values())
     bundle = Bundle.open(tmp_path / "half")
+    assert bundle.least_sqnr_db == least
     engine = engine_class(target.engine)(bundle)
     assert engine.info.name.startswith(f"{target.engine}-fp16")
     specs = signature("segment", bundle.dimensions)
@@ -191,6 +200,12 @@ def test_an_existing_output_is_refused_before_any_work(network: MemoryNetwork, t
 def test_a_teacher_with_top_k_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="teacher_mobilenet_v2 reads the memory with top-k; expected a student"):
         export(build_network("teacher_mobilenet_v2"), tmp_path / "new", advance=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_float32_is_not_judged_by_its_signal_to_noise_ratio(network: MemoryNetwork, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--least-sqnr 40; expected fp16 or int8: .*; leave it out"):
+        export(network, tmp_path / "new", advance=interrupt, least_sqnr_db=40.0)
     assert list(tmp_path.iterdir()) == []
 
 

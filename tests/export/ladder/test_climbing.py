@@ -30,6 +30,8 @@ def test_the_state_of_a_rung_is_that_of_its_worst_component() -> None:
     assert (passed.state, passed.failed) == ("passed", ())
     failed = Rung("converted graph", "", "fp16", {"decode": EXACT, "segment": FAR})
     assert (failed.state, failed.failed) == ("failed", ("segment",))
+    accepted = replace(failed, least_sqnr_db=20.0)
+    assert (accepted.state, accepted.gate.limit) == ("passed", 20)
     assert Rung("eager", "", "fp32").state == "reference"
     assert Rung("device", "", "fp32", executed=False).state == "not executed"
 
