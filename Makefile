@@ -22,12 +22,11 @@ help: ## list the targets
 
 env: $(STAMP) ## make or update .venv
 
-# Of the toolkits' 28,000 modules few are ever imported; Python compiles those when they are.
 $(STAMP): pyproject.toml constraints.txt $(BROKEN)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "MobileVOS needs Python 3.11 or newer, and $(PYTHON) is not: pass one, e.g. make env PYTHON=python3.11" >&2; exit 1; }
 	@if [ -f $@ ] && [ -z "$(BROKEN)" ]; then rm $@; else $(PYTHON) -m venv --clear $(VENV); fi
-	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e ".[all]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all]"
 	@touch $@
 
 demo: $(STAMP) ## track an object with PyTorch, ExecuTorch and ExecuTorch int8: [VIDEO=clip.mp4 MASK=first.png]

@@ -16,17 +16,7 @@ from mobilevos.errors import InputError
 from mobilevos.files import sha256_of
 from mobilevos.weights import default_checkpoint, default_int8_checkpoint
 
-__all__ = [
-    "CONTESTANTS",
-    "REFERENCE",
-    "Contestant",
-    "Job",
-    "Skipped",
-    "Workload",
-    "bundle_folder",
-    "may_need_export",
-    "prepare",
-]
+__all__ = ["CONTESTANTS", "REFERENCE", "Contestant", "Job", "Skipped", "Workload", "bundle_folder", "prepare"]
 
 REFERENCE = "eager"
 """The target that all others are compared with."""
@@ -144,21 +134,6 @@ def bundle_folder(folder: Path, target: str, precision: str, workload: Workload)
         workload: The sizes.
     """
     return folder / f"{target}-{precision}-{workload.text}"
-
-
-def may_need_export(target: str, precision: str, workload: Workload, folder: Path) -> bool:
-    """Whether a target runs a bundle, and none of that kind is in its place yet.
-
-    Args:
-        target: Name of `CONTESTANTS`; of another name it is false.
-        precision: Of the bundle.
-        workload: The sizes.
-        folder: Of all bundles.
-    """
-    contestant = CONTESTANTS.get(target)
-    if contestant is None or not contestant.bundle or precision not in TARGETS[contestant.bundle].precisions:
-        return False
-    return not bundle_folder(folder, contestant.bundle, precision, workload).exists()
 
 
 def prepare(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,12 +11,11 @@ from benchmarks.clip_folder import write_clip
 from benchmarks.clips import Clip
 from benchmarks.evaluation import RunFacts, evaluate, skipped_result
 from benchmarks.host import Device, Measured, Progress
-from benchmarks.jobs import REFERENCE, Job, Skipped, Workload, may_need_export, prepare
+from benchmarks.jobs import REFERENCE, Job, Skipped, Workload, prepare
 from benchmarks.macs import component_gmacs
 from benchmarks.protocol import Protocol
 from benchmarks.provenance import provenance
 from benchmarks.results import ClipFacts, Result
-from benchmarks.side_by_side import side_by_side
 from mobilevos.contract import STRIDE
 from mobilevos.errors import InputError
 from mobilevos.model.checkpoint import load_network
@@ -93,25 +91,21 @@ def prepare_jobs(plan: Plan, stage: Stage = lambda text: None) -> list[Job | Ski
     """
     workload = workload_of(plan.clips)
     chosen = [(target, precision) for precision in plan.precisions for target in plan.targets]
-    calls = {
-        (target, precision): partial(
-            prepare,
-            target,
-            precision,
-            workload,
-            plan.bundles,
-            checkpoint=plan.checkpoint,
-            int8_checkpoint=plan.int8_checkpoint,
-            on_host=plan.device == "host",
-        )
-        for target, precision in sorted(chosen, key=lambda pair: pair != (REFERENCE, "fp32"))
-    }
-    new = {" ".join(kind): call for kind, call in calls.items() if may_need_export(*kind, workload, plan.bundles)}
-    made = side_by_side(new, stage) if len(new) > 1 else {}
     jobs: list[Job | Skipped] = []
-    for name, call in ((" ".join(kind), call) for kind, call in calls.items()):
-        stage(f"{name}: looking for its bundle")
-        jobs.append(made[name] if name in made else call(advance=lambda text, name=name: stage(f"{name}: {text}")))  # type: ignore[misc]
+    for target, precision in sorted(chosen, key=lambda pair: pair != (REFERENCE, "fp32")):
+        stage(f"{target} {precision}: looking for its bundle")
+        jobs.append(
+            prepare(
+                target,
+                precision,
+                workload,
+                plan.bundles,
+                checkpoint=plan.checkpoint,
+                int8_checkpoint=plan.int8_checkpoint,
+                on_host=plan.device == "host",
+                advance=lambda text, name=f"{target} {precision}": stage(f"{name}: {text}"),  # type: ignore[misc]
+            )
+        )
     if lacks_reference(plan) and any(isinstance(one, Job) for one in jobs):
         jobs.insert(0, prepare(REFERENCE, "fp32", workload, plan.bundles, checkpoint=plan.checkpoint))
     return jobs

@@ -1,6 +1,5 @@
 """What a plan becomes before anything is measured."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,7 @@ def names(
             return Skipped(target, precision, "computes in fp32")
         return Job(target, precision, workload, folder, None, 1)
 
-    def in_turn(calls: Mapping[str, Callable[[], Job | Skipped]], stage: object) -> dict[str, Job | Skipped]:
-        assert len(calls) > 1  # one alone is made in this process
-        return {name: call() for name, call in calls.items()}
-
     monkeypatch.setattr("benchmarks.session.prepare", prepare)
-    monkeypatch.setattr("benchmarks.session.side_by_side", in_turn)
     clips = (synthetic_clip(8, (64, 96), objects=1),)
     plan = Plan(targets, precisions, clips, (1,), QUICK, Path("out"), Path("bundles"), device)
     return [one.name for one in prepare_jobs(plan) if isinstance(one, Job)]
