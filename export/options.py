@@ -78,7 +78,7 @@ class CommonOptions:
             min=0,
             metavar="DB",
             help="For fp16 and int8: what every component must keep of the reference, in the place of the "
-            f"{GATES['fp16'].limit:g} and {GATES['int8'].limit:g} dB of the precision. ExecuTorch in fp16 keeps "
+            f"{GATES['fp16'].limit:g} and {GATES['int8'].limit:g} dB of the precision. ExecuTorch in fp16 needs "
             f"{SUMS_IN_HALF_DB} where the processor adds in float16, as phones' do.",
         ),
     ] = None
