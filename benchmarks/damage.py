@@ -6,11 +6,14 @@ Each is given the bundle's folder and the files of its artefacts, damages them i
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.zip_tricks import entries_of, tricked_archive
 
 __all__ = ["FILE_DAMAGE", "MANIFEST_DAMAGE", "PACKAGE_DAMAGE", "Damage", "ManifestDamage"]
 
@@ -120,6 +123,11 @@ def _names_in_file(content: bytearray, rng: np.random.Generator) -> bytearray:
     return content
 
 
+def _tricked_zip(content: bytearray, rng: np.random.Generator) -> bytes:
+    """An archive's entries are played a trick; another file is put into such an archive."""
+    return tricked_archive(entries_of(bytes(content), "artefact"), rng)
+
+
 def _swapped(folder: Path, files: Sequence[str], rng: np.random.Generator) -> set[str]:
     if len(files) == 1:
         return _rewritten(_halves_swapped)(folder, files, rng)
@@ -177,6 +185,17 @@ def _package_weights_elsewhere(folder: Path, files: Sequence[str], rng: np.rando
     return {name}
 
 
+def _package_zipped(folder: Path, files: Sequence[str], rng: np.random.Generator) -> set[str]:
+    """A package lies there as the archive that it was sent in, and that archive plays a trick."""
+    packages = sorted({name[: name.index("/")] for name in files if "/" in name})
+    package = _one_of(packages, rng)
+    inside = [name for name in files if name.startswith(f"{package}/")]
+    archive = tricked_archive({name: (folder / name).read_bytes() for name in inside}, rng)
+    shutil.rmtree(folder / package)
+    (folder / package).write_bytes(archive)
+    return {package, *inside}
+
+
 def _path_outside(manifest: dict[str, Any], rng: np.random.Generator) -> None:
     """The manifest names an artefact by a path that leaves the bundle, or is none."""
     components = list(manifest["components"].values())
@@ -214,6 +233,7 @@ FILE_DAMAGE: dict[str, Damage] = {
     "random bytes": _rewritten(_random_bytes),
     "bytes appended": _rewritten(_extended),
     "names become '..'": _rewritten(_names_in_file),
+    "zip tricks": _rewritten(_tricked_zip),
     "swapped": _swapped,
     "missing": _missing,
     "linked elsewhere": _linked,
@@ -224,6 +244,7 @@ PACKAGE_DAMAGE: dict[str, Damage] = {
     "file added": _package_file_added,
     "package's paths": _package_paths,
     "weights elsewhere": _package_weights_elsewhere,
+    "package zipped": _package_zipped,
 }
 """Of artefacts that are folders."""
 

@@ -87,10 +87,13 @@ class Mutants:
         return False
 
     def _mend(self, touched: set[str]) -> None:
-        for name in touched | {MANIFEST}:
-            (self.folder / name).unlink(missing_ok=True)
+        for name in sorted(touched | {MANIFEST}):  # a package before what lies in it
+            path = self.folder / name
+            if path.is_symlink() or path.is_file():
+                path.unlink()
             if (self._source / name).is_file():
-                shutil.copyfile(self._source / name, self.folder / name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self._source / name, path)
 
 
 class Victim:

@@ -250,7 +250,7 @@ _ALL = (
         title="TorchScript",
         accelerator="PyTorch's CPU kernels",
         engine="torchscript",
-        precisions=("fp32",),
+        precisions=("fp32", "fp16"),
         stages=5,
     ),
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from export.half_precision import in_precision
 from export.operators import OperatorReport
 from export.targets import Advance, BuildRequest, ComponentArtefact, NoOptions
 
@@ -28,7 +29,7 @@ _WRITTEN_BY_ITSELF = frozenset({"version", ".data/serialization_id"})
 def build(request: BuildRequest[NoOptions], folder: Path, advance: Advance) -> dict[str, ComponentArtefact]:
     """See `export.targets.TargetModule`. Each file holds its own weights."""
     artefacts = {}
-    for name, module in request.components.items():
+    for name, module in in_precision(request.components, request.precision).items():
         advance(f"tracing {name}")
         path = folder / f"{name}.pt"
         operators = _trace(module, request.inputs(name), path)

@@ -16,7 +16,10 @@ from export.targets import TARGETS
 from mobilevos.bundle import Bundle
 
 COUNT = 3 * len(FILE_DAMAGE | PACKAGE_DAMAGE)
-STRUCTURAL = ("random bytes", "missing", "linked elsewhere", "path outside", "components exchanged", "swapped")
+STRUCTURAL = (
+    *("random bytes", "missing", "linked elsewhere", "path outside", "components exchanged", "swapped"),
+    "package zipped",
+)
 """What no bundle survives, whatever its hashes say."""
 
 

@@ -37,7 +37,7 @@ def exported(*left: LeftOperator, pixels: int = 5000, ms: float = 1.0, name: str
     return Outcome(name, "exported", report=report)
 
 
-NOT_OFFERED = Outcome("torchscript", "not offered", "offers fp32, not int8")
+NOT_OFFERED = Outcome("torchscript", "not offered", "offers fp32 and fp16, not int8")
 SKIPPED, FAILED = Outcome("tflite", "skipped", "not installed"), Outcome("coreml", "failed", "wrong numbers")
 LEFT = LeftOperator("topk", 3, "no rule")
 
