@@ -27,7 +27,7 @@ def test_an_engine_of_pytorch_runs_the_checkpoint(random_checkpoint: Path, tmp_p
 
 def test_a_precision_that_a_target_does_not_offer_is_skipped_with_what_it_does(tmp_path: Path) -> None:
     assert reason("eager", "int8", tmp_path) == "eager computes in fp32"
-    assert reason("torchscript", "int8", tmp_path) == "TorchScript is exported in fp32"
+    assert reason("torchscript", "int8", tmp_path) == "TorchScript is exported in fp32, fp16"
 
 
 def test_int8_without_ranges_is_skipped_with_the_way_to_get_them(

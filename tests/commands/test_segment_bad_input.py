@@ -148,9 +148,16 @@ def test_a_pickle_is_refused_and_its_code_not_run(refused_segment: Refused, tmp_
     ],
 )
 def test_an_engine_that_cannot_be_opened(
-    refused: Refused, clip: Any, tmp_path: Path, options: tuple[str, ...], word: str
+    refused: Refused,
+    clip: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    word: str,
 ) -> None:
-    line = refused("segment", clip.folder, "--mask", clip.mask, "--masks", tmp_path / "masks", *options)
+    source = ("segment", clip.folder.absolute(), "--mask", clip.mask.absolute())
+    monkeypatch.chdir(tmp_path)  # where there is no bundle from an export
+    line = refused(*source, "--masks", tmp_path / "masks", *options)
     assert word in line
     assert not (tmp_path / "masks").exists()
 
