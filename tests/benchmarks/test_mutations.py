@@ -17,7 +17,12 @@ from mobilevos.bundle import Bundle
 
 COUNT = 3 * len(FILE_DAMAGE | PACKAGE_DAMAGE)
 STRUCTURAL = (
-    *("random bytes", "missing", "linked elsewhere", "path outside", "components exchanged", "swapped"),
+    "random bytes",
+    "missing",
+    "linked elsewhere",
+    "path outside",
+    "components exchanged",
+    "swapped",
     "package zipped",
 )
 """What no bundle survives, whatever its hashes say."""
