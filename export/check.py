@@ -10,8 +10,9 @@ import torch
 import typer
 from rich.console import Console
 
-from export.checks.coreml_report import AuditedComponent, audit_table, audits_html, audits_of
+from export.checks.coreml_report import audit_table, audits_html, audits_of
 from export.checks.findings import Finding, check_components
+from export.checks.gpu_analyzer import analyzer_verdict, verdict_table, verdicts_html
 from export.checks.page import clean_text, finding_table, html_page, placement_table
 from export.checks.placements import placements_of
 from export.checks.rules import ACCELERATORS, Severity
@@ -71,14 +72,15 @@ def check(
         ),
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Also read Core ML packages that were not exported here.")
+        bool, typer.Option("--trust", help="Also read Core ML packages and TFLite models that were not exported here.")
     ] = False,
 ) -> None:
     """List the operators that will fall off an accelerator or behave badly on it, before conversion.
 
     Each finding names the line of the network that made the operator, the reason, and a rewrite that works. With
     BUNDLEs, what really happened to their operators is shown beside it: all targets in one table. Of Core ML's
-    packages, the operators, their types and the values that float16 does not hold; on a Mac, where they run.
+    packages, the operators, their types and the values that float16 does not hold; on a Mac, where they run. Of
+    TFLite's models, what TensorFlow's analyzer says of the GPU delegate.
 
     Example: python -m export.check build/bundles/* --target all --html build/operators.html
     """
@@ -104,34 +106,41 @@ def check(
             console.print(f"{name}: {clean_text(name)}", style="green", highlight=False)
     if placements:
         console.print(placement_table(placements))
-    audits = _audits(opened, checkpoint, console, trust=trust)
+    readable = _readable(opened, console, trust=trust)
+    with console.status("evaluating Core ML's packages"):
+        audits = [audit for one in readable["coreml"] for audit in audits_of(one, network_of([one], checkpoint))]
+    with console.status("asking TensorFlow's analyzer"):
+        verdicts = [analyzer_verdict(one) for one in readable["tflite"]]
     if audits:
         console.print(audit_table(audits))
+    if verdicts:
+        console.print(verdict_table(verdicts))
     if json is not None:
         report = {"checked": checked, "accelerators": accelerators, "before": [one.to_json() for one in findings]}
         report |= {"after": [one.to_json() for one in placements], "coreml": [one.to_json() for one in audits]}
+        report |= {"tflite_gpu": [one.to_json() for one in verdicts]}
         write_json(json, report)
     if html is not None:
-        atomic_write_text(html, html_page(accelerators, findings, placements, audits_html(audits) if audits else ""))
+        more = (audits_html(audits) if audits else "") + (verdicts_html(verdicts) if verdicts else "")
+        atomic_write_text(html, html_page(accelerators, findings, placements, more))
     before = any(one.severity is Severity.OFF for one in findings)
     after = any(one.left for one in placements) or any(one.audit.overflows for one in audits)
-    if strict and (before or after):
+    if strict and (before or after or any(one.objections for one in verdicts)):
         raise typer.Exit(1)
 
 
-def _audits(bundles: list[Bundle], checkpoint: Path | None, console: Console, *, trust: bool) -> list[AuditedComponent]:
-    """Of the Core ML bundles that may be parsed in this process."""
-    audits = []
+def _readable(bundles: list[Bundle], console: Console, *, trust: bool) -> dict[str, list[Bundle]]:
+    """By target, the bundles whose files are read once more, and may be."""
+    readable: dict[str, list[Bundle]] = {"coreml": [], "tflite": []}
     for bundle in bundles:
-        if bundle.target != "coreml":
+        if bundle.target not in readable:
             continue
-        if not trust and not was_made_here(bundle):
-            line = f"{bundle.folder} comes from elsewhere: its packages were not read; --trust reads them"
+        if trust or was_made_here(bundle):
+            readable[bundle.target].append(bundle)
+        else:
+            line = f"{bundle.folder} comes from elsewhere: its files were not read; --trust reads them"
             console.print(line, soft_wrap=True, markup=False, highlight=False)
-            continue
-        with console.status("evaluating Core ML's packages"):
-            audits += audits_of(bundle, network_of([bundle], checkpoint))
-    return audits
+    return readable
 
 
 def _targets(name: str) -> list[str]:

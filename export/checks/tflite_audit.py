@@ -1,8 +1,7 @@
 """What a finished `.tflite` holds, and where its operators land when XNNPACK's delegate is applied on this host.
 
-Nothing is predicted from rules here: each signature is loaded and the runtime's nodes are counted. The GPU delegate is
-not judged. TFLite's analyzer has an option for it, but in the wheels of ai-edge-litert 2.3.0 and TensorFlow 2.21.0 it
-calls every operator compatible, `GATHER_ND` and `BROADCAST_TO` among them: its verdict is worth nothing.
+Nothing is predicted from rules here: each signature is loaded and the runtime's nodes are counted. For the GPU
+delegate, see `gpu_analyzer`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilevos.bundle import Bundle
-from mobilevos.contract import STATEFUL_STEP, Dimensions, Signature, TensorSpec, signature
+from mobilevos.contract import STATEFUL_STEP, Dimensions, Signature, signature
 from mobilevos.engines.engine import Array, Engine, EngineInfo, Query
 from mobilevos.engines.engine_process import EngineProcess
 from mobilevos.errors import InputError
@@ -82,6 +82,7 @@ class BundleEngine(Engine):
             raise InputError(f"{runtime.title} is not installed", remedy=f"pip install 'mobilevos[{runtime.extra}]'")
         self._bundle, self._fused = bundle, fused
         self._objects = None if bundle.dynamic_objects else bundle.dimensions.objects
+        self._boundaries: dict[tuple[str, int], _Boundary] = {}
         self._process = EngineProcess() if isolated else None
         if self._process is None:
             self._load(bundle, threads)
@@ -199,11 +200,13 @@ class BundleEngine(Engine):
         Raises:
             InputError: An input or output is not the contract's, or the runtime fails.
         """
-        expected = boundary(component, replace(self._bundle.dimensions, objects=objects))
-        _check_inputs(expected, inputs)
+        expected = self._boundary(component, objects)
+        found = _kinds(inputs)
+        if found != expected.inputs:
+            raise _wrong_input(expected, found)
         in_order = tuple(np.ascontiguousarray(array) for array in inputs)
         if self._process is not None:
-            return self._process.call(expected, objects, in_order)
+            return self._process.call(expected.signature, objects, in_order)
         try:
             outputs = self._call(component, in_order)
         except RuntimeError as error:
@@ -212,30 +215,59 @@ class BundleEngine(Engine):
                 found=str(error)[:200],
                 remedy="export the bundle again",
             ) from error
-        found = [(output.shape, output.dtype) for output in outputs]
-        if found != [(spec.shape, np.dtype(spec.dtype)) for spec in expected.outputs]:
+        found = _kinds(outputs)
+        if found != expected.outputs:
             raise InputError(
                 f"{self._bundle.folder}: the program of {component} does not follow the contract",
                 expected=_text(expected.outputs),
-                found=" ".join(f"{dtype}{list(shape)}" for shape, dtype in found),
+                found=_text(found),
                 remedy="export the bundle again",
             )
         return outputs
+
+    def _boundary(self, component: str, objects: int) -> _Boundary:
+        """Made once: a step makes dozens of calls, of which the shortest last a few milliseconds."""
+        if (component, objects) not in self._boundaries:
+            made = _Boundary.of(boundary(component, replace(self._bundle.dimensions, objects=objects)))
+            self._boundaries[component, objects] = made
+        return self._boundaries[component, objects]
+
+
+_Kind = tuple[tuple[int, ...], np.dtype[Any]]
+"""Shape and type of an array."""
+
+
+@dataclass(frozen=True)
+class _Boundary:
+    """A component's signature, with the kinds of its arrays, which are compared at every call."""
+
+    signature: Signature
+    inputs: list[_Kind]
+    outputs: list[_Kind]
+
+    @classmethod
+    def of(cls, signature: Signature) -> _Boundary:
+        """Of a signature of the contract."""
+        inputs, outputs = (
+            [(spec.shape, np.dtype(spec.dtype)) for spec in specs] for specs in (signature.inputs, signature.outputs)
+        )
+        return cls(signature, inputs, outputs)
+
+
+def _kinds(arrays: Sequence[Array]) -> list[_Kind]:
+    return [(array.shape, array.dtype) for array in arrays]
 
 
 def _join(parts: list[Array], objects: int) -> Array:
     return parts[0][:objects] if len(parts) == 1 else np.concatenate(parts)[:objects]
 
 
-def _check_inputs(expected: Signature, inputs: tuple[Array, ...]) -> None:
-    for spec, array in zip(expected.inputs, inputs, strict=True):
-        if array.shape != spec.shape or array.dtype != np.float32:
-            raise InputError(
-                f"{expected.component}: input {spec.name}",
-                expected=f"float32 {list(spec.shape)}",
-                found=f"{array.dtype} {list(array.shape)}",
-            )
+def _wrong_input(expected: _Boundary, found: list[_Kind]) -> InputError:
+    triples = zip(expected.signature.inputs, expected.inputs, found, strict=True)
+    name, wanted, given = next((spec.name, one, other) for spec, one, other in triples if one != other)
+    what = f"{expected.signature.component}: input {name}"
+    return InputError(what, expected=_text([wanted]), found=_text([given]))
 
 
-def _text(specs: Sequence[TensorSpec]) -> str:
-    return " ".join(f"{spec.dtype}{list(spec.shape)}" for spec in specs)
+def _text(kinds: list[_Kind]) -> str:
+    return ", ".join(f"{dtype} {list(shape)}" for shape, dtype in kinds)

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from shutil import copytree
 
@@ -7,22 +8,46 @@ import pytest
 
 from benchmarks.jobs import Workload, bundle_folder
 from benchmarks.noise import Interval
-from benchmarks.plain import MARGIN, PLAIN, Comparison, compare, main
+from benchmarks.plain import PLAIN, Comparison, compare, main
 
 PARTS = ("read_memory", "segment")
-EVEN = Comparison(1, 1, Interval(1, 1, 1))
+EVEN = Interval(1, 1, 1)
 
 
-def test_both_are_called_in_turn_and_every_other_turn_runs_backwards() -> None:
+def test_a_bundle_and_two_copies_are_called_in_every_order_and_loaded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.plain.sleep", lambda seconds: None)
     order: list[str] = []
-    found = compare(lambda: order.append("bundle"), lambda: order.append("plain"), turns=3)
-    assert order == ["bundle", "plain", "plain", "bundle"] * 3
-    assert found.ratio.low <= found.ratio.value <= found.ratio.high
+    loads = {"bundle": 0, "plain": 0}
+
+    def load(name: str) -> Callable[[], None]:
+        loads[name] += 1
+        copy = f"{name} {loads[name]}"
+        return lambda: order.append(copy)
+
+    found = compare(lambda: load("bundle"), lambda: load("plain"), turns=18)
+    turns = [tuple(order[start : start + 3]) for start in range(0, len(order), 3)]
+    assert loads == {"bundle": 3, "plain": 6}
+    for round in range(3):
+        copies = (f"bundle {round + 1}", f"plain {2 * round + 1}", f"plain {2 * round + 2}")
+        timed = turns[9 * round + 3 : 9 * (round + 1)]
+        assert set(timed) == set(permutations(copies))
+    for interval in (found.ratio, found.twins):
+        assert interval.low <= interval.value <= interval.high
 
 
-def test_slower_is_what_the_noise_cannot_explain() -> None:
-    assert not Comparison(11, 10, Interval(1.1, 1.04, 1.2)).slower
-    assert Comparison(11, 10, Interval(1.1, 1.06, 1.2)).slower
+@pytest.mark.parametrize(
+    ("ratio", "twins", "slower"),
+    [
+        (Interval(1.1, 1.02, 1.2), Interval(1, 0.99, 1.01), True),
+        (Interval(1.1, 1.02, 1.2), Interval(1, 0.99, 1.03), False),
+        (Interval(1.1, 1.02, 1.2), Interval(1, 0.97, 1.01), False),
+        (Interval(1.1, 0.98, 1.2), Interval(1, 1, 1), False),
+    ],
+)
+def test_slower_is_what_two_copies_of_the_plain_conversion_cannot_explain(
+    ratio: Interval, twins: Interval, slower: bool
+) -> None:
+    assert Comparison(11, 10, ratio, twins).slower == slower
 
 
 @pytest.mark.slow
@@ -45,23 +70,24 @@ def test_components_of_every_target_are_compared(
         f"{name} {component}"
         for name, parts in targets.items()
         for component, one in parts.items()
-        if one["ratio"]["low"] > 1 + MARGIN
+        if one["ratio"]["low"] > max(one["twins"]["high"], 1 / one["twins"]["low"])
     ]
     printed = capsys.readouterr().out
     assert "plain, ms" in printed
     last = printed.strip().splitlines()[-1]
-    assert last.endswith(f"beyond the noise: {', '.join(slower)}" if slower else "plain.json")
+    assert last.endswith(f"two copies of it differ: {', '.join(slower)}" if slower else "plain.json")
     assert code == bool(slower)
 
 
-@pytest.mark.parametrize(("high", "code"), [(1.2, 1), (1.04, 0)])
+@pytest.mark.parametrize(("high", "code"), [(1.2, 1), (1.02, 0)])
 def test_what_is_slower_is_named(
     high: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = {"onnx": {"segment": Comparison(high, 1, Interval(high, high, high)), "read_memory": EVEN}}
+    even, slow = Comparison(1, 1, EVEN, EVEN), Comparison(high, 1, Interval(high, high, high), Interval(1, 0.97, 1.01))
+    found = {"onnx": {"segment": slow, "read_memory": even}}
     monkeypatch.setattr("benchmarks.plain.compare_targets", lambda *_: found)
     assert main(["--output", str(tmp_path)]) == code
-    assert ("slower than plain by more than 5 %, beyond the noise: onnx segment\n" in capsys.readouterr().out) == code
+    assert ("slower than plain by more than two copies of it differ: onnx segment\n" in capsys.readouterr().out) == code
 
 
 @pytest.mark.parametrize(("option", "value"), [("--targets", "coreml"), ("--components", "segmnt")])

@@ -135,7 +135,7 @@ def test_an_input_against_the_contract_never_reaches_the_runtime(spoil: Any, fou
 def test_an_output_against_the_contract_never_reaches_the_caller(outputs: list[Array]) -> None:
     recorder = engine()
     recorder.wrong = lambda component, inputs: outputs
-    with pytest.raises(InputError, match=r"the program of decode does not follow the contract; expected float32\[2, 1"):
+    with pytest.raises(InputError, match=r"of decode does not follow the contract; expected float32 \[2, 1"):
         recorder.decode(inputs_of("decode")[0], QUERY)
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from export.check import check_network, main
 from export.checks.findings import check_components
+from export.checks.gpu_analyzer import GpuVerdict
 from export.checks.page import placement_table
 from export.checks.placements import Placement
 from export.checks.rules import ACCELERATORS, Severity
@@ -133,15 +134,44 @@ def test_what_lies_in_core_ml_s_packages_is_in_every_form(
     assert set(segment["audit"]["dtypes"]) == {"float32"}
 
 
-@pytest.mark.coreml
-def test_packages_from_elsewhere_are_read_on_request_alone(
-    bundle_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+@pytest.mark.slow
+@pytest.mark.tflite
+def test_what_tensorflows_analyzer_says_is_in_every_form(
+    bundle_of: Callable[[str], Path], tmp_path: Path, capsys
 ) -> None:
-    bundle = bundle_of("coreml")  # before this place forgets what was made here
+    page, facts = tmp_path / "page.html", tmp_path / "facts.json"
+    files = ["--html", str(page), "--json", str(facts)]
+    assert main([str(bundle_of("tflite")), "--target", "executorch", *SIZE, *files, "--strict"]) == 0
+    for text in (capsys.readouterr().out, html.unescape(page.read_text())):
+        assert "TFLite's GPU delegate, as saved" in text
+        assert "no objection" in text
+    (verdict,) = json.loads(facts.read_text())["tflite_gpu"]
+    assert verdict["objections"] == []
+
+
+@pytest.mark.tflite
+def test_an_objection_of_the_analyzer_is_a_failure_of_strict(
+    bundle_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    verdict = GpuVerdict("fp32", "TensorFlow 3", ("Not supported op GATHER_ND",))
+    monkeypatch.setattr("export.check.analyzer_verdict", lambda bundle: verdict)
+    arguments = [str(bundle_of("tflite")), "--target", "executorch", *SIZE]
+    assert main(arguments) == 0
+    assert "Not supported op GATHER_ND" in capsys.readouterr().out
+    assert main([*arguments, "--strict"]) == 1
+
+
+@pytest.mark.coreml
+@pytest.mark.tflite
+@pytest.mark.parametrize("target", ["coreml", "tflite"])
+def test_files_from_elsewhere_are_read_on_request_alone(
+    target: str, bundle_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    bundle = bundle_of(target)  # before this place forgets what was made here
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert main([str(bundle), "--target", "executorch", *SIZE]) == 0
     printed = capsys.readouterr().out
-    assert "comes from elsewhere: its packages were not read" in printed
+    assert "comes from elsewhere: its files were not read" in printed
     assert "as saved" not in printed
 
 
