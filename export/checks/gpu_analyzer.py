@@ -91,8 +91,9 @@ def analyse(model: Path) -> list[str]:
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, env=quiet, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        raise InputError(f"TensorFlow's analyzer cannot read {model}", found=f"exit {done.returncode}: {last[:200]}")
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        found = last[:200] if done.returncode > 0 else f"it was ended by signal {-done.returncode}"
+        raise InputError(f"TensorFlow's analyzer cannot read {model}", found=found)
     return objections_in(done.stdout)
 
 

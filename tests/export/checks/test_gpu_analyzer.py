@@ -73,5 +73,5 @@ def test_a_file_that_it_cannot_read_is_one_line(tmp_path: Path) -> None:
     """It ends its process over this one."""
     damaged = tmp_path / "damaged.tflite"
     damaged.write_bytes(b"\x1c\0\0\0TFL3 and nothing else")
-    with pytest.raises(InputError, match=r"TensorFlow's analyzer cannot read .*damaged.tflite; found exit"):
+    with pytest.raises(InputError, match=r"TensorFlow's analyzer cannot read .*damaged.tflite; found it was ended"):
         analyse(damaged)
