@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 # Written after an install has ended well: without it the environment is unfinished and is made anew.
+# Bytecode is compiled on all cores after it, where pip takes one; what no Python of this version can read is left as it is.
 
 # An interpreter that no longer runs (a moved checkout, an upgraded system Python) makes the stamp worthless.
 ifneq ($(shell $(BIN)/python -c 'print("runs")' 2>/dev/null),runs)
@@ -26,7 +27,8 @@ $(STAMP): pyproject.toml constraints.txt $(BROKEN)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "MobileVOS needs Python 3.11 or newer, and $(PYTHON) is not: pass one, e.g. make env PYTHON=python3.11" >&2; exit 1; }
 	@if [ -f $@ ] && [ -z "$(BROKEN)" ]; then rm $@; else $(PYTHON) -m venv --clear $(VENV); fi
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all]"
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e ".[all]"
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 demo: $(STAMP) ## track an object with PyTorch, ExecuTorch and ExecuTorch int8: [VIDEO=clip.mp4 MASK=first.png]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 from export.parity import SUMS_IN_HALF_DB
 from export.pipeline import export_bundle
 from export.quantization.section import INT8
+from export.reference import Reference
 from export.targets import TARGETS
 from mobilevos.bundle import Bundle
 from mobilevos.contract import Dimensions
@@ -65,21 +67,28 @@ def ensure_bundle(
     Raises:
         InputError: The checkpoint or the folder cannot be used, or the export failed.
     """
-    network = load_network(checkpoint)
-    dimensions = network.dimensions(*size, memory_frames=memory_frames, objects=objects)
+    dimensions = load_network(checkpoint).dimensions(*size, memory_frames=memory_frames, objects=objects)
     if is_current(folder, checkpoint, dimensions, target, precision):
         return Bundle.open(folder), True
+    sha256 = sha256_of(checkpoint)
+    reference = _reference(checkpoint, sha256, dimensions, quantized=precision == INT8)
     export_bundle(
         TARGETS[target],
-        network,
+        reference.network,
         dimensions,
         folder,
         precision=precision,
-        checkpoint_sha256=sha256_of(checkpoint),
+        checkpoint_sha256=sha256,
         provenance=read_metadata(checkpoint)["provenance"],
         overwrite=True,
-        quantization=load_stored(checkpoint) if precision == INT8 else None,
+        reference=reference,
         least_sqnr_db=SUMS_IN_HALF_DB if precision == "fp16" else None,  # a benchmark scores the masks themselves
         advance=advance,
     )
     return Bundle.open(folder), False
+
+
+@lru_cache(maxsize=1)
+def _reference(checkpoint: Path, sha256: str, dimensions: Dimensions, *, quantized: bool) -> Reference:
+    """The last one is kept: what is exported next is most often the same network, for another runtime."""
+    return Reference(load_network(checkpoint), dimensions, load_stored(checkpoint) if quantized else None)
