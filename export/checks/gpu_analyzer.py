@@ -32,6 +32,8 @@ __all__ = ["GpuVerdict", "analyse", "analyzer_verdict", "objections_in", "verdic
 _OBJECTION = "GPU COMPATIBILITY WARNING: "
 _NO_OBJECTION = "Your model looks compatible with GPU delegate"
 
+_COLOURS = {True: "green", False: "red", None: "yellow"}
+_CLASSES = {True: "good", False: "bad", None: ""}
 _HEADERS = ("bundle", "asked", "verdict")
 _WEAK = "it knows few reasons: in TensorFlow 2.21 not even a gather is one; the rules before conversion know more"
 
@@ -49,6 +51,11 @@ class GpuVerdict:
     precision: str
     analyzer: str
     objections: tuple[str, ...] | None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether it has no objection; None if it was not asked."""
+        return None if self.objections is None else not self.objections
 
     @property
     def text(self) -> str:
@@ -123,7 +130,7 @@ def verdict_table(verdicts: Sequence[GpuVerdict]) -> Table:
     for column in _HEADERS:
         table.add_column(column, overflow="fold")
     for one in verdicts:
-        verdict = Text(one.text, style="red" if one.objections else "green")
+        verdict = Text(one.text, style=_COLOURS[one.passed])
         table.add_row(f"tflite {one.precision}", one.analyzer, verdict)
     return table
 
@@ -134,7 +141,7 @@ def verdicts_html(verdicts: Sequence[GpuVerdict]) -> str:
         (
             escape(f"tflite {one.precision}"),
             escape(one.analyzer),
-            f'<span class="{"bad" if one.objections else "good"}">{escape(one.text)}</span>',
+            f'<span class="{_CLASSES[one.passed]}">{escape(one.text)}</span>',
         )
         for one in verdicts
     ]

@@ -226,7 +226,7 @@ class BundleEngine(Engine):
         return outputs
 
     def _boundary(self, component: str, objects: int) -> _Boundary:
-        """Made once: a step makes dozens of calls, of which the shortest last a few milliseconds."""
+        """Made once: it is compared with at every call, and the shortest takes a few milliseconds."""
         if (component, objects) not in self._boundaries:
             made = _Boundary.of(boundary(component, replace(self._bundle.dimensions, objects=objects)))
             self._boundaries[component, objects] = made
