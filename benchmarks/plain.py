@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from io import BytesIO
 from itertools import permutations
 from pathlib import Path
 from time import perf_counter_ns, sleep
@@ -129,18 +128,15 @@ def _onnx(module: nn.Module, inputs: tuple[Tensor, ...], threads: int) -> Load:
 
 def _torchscript(module: nn.Module, inputs: tuple[Tensor, ...], threads: int) -> Load:
     torch.set_num_threads(threads)
-    content = BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(module, inputs, check_trace=False), content)  # type: ignore[no-untyped-call]
 
     def load() -> Call:
-        content.seek(0)
-        loaded = torch.jit.load(content)  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            traced = torch.jit.trace(module, inputs, check_trace=False)  # type: ignore[no-untyped-call]
 
         def call() -> object:
             with torch.inference_mode():
-                return loaded(*inputs)
+                return traced(*inputs)
 
         return call
 
