@@ -26,7 +26,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .bad { color: var(--bad); font-weight: 600; }
 .good { color: var(--good); }
-code { font-size: .9em; }
+code { font-size: .9em; overflow-wrap: anywhere; }
 """
 """Of the project's HTML reports."""
 
